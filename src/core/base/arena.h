@@ -1,0 +1,62 @@
+/*
+ * base/arena.h: memory that is given back all at once.
+ *
+ * An arena takes blocks from the env and hands out pieces, zeroed and aligned
+ * to 64 bytes.  Pieces are never freed alone; nn_arena_reset() forgets all of
+ * them and keeps the largest block for the next round, so a loop that resets
+ * once a turn allocates nothing after its first turns.
+ *
+ * Also here: sizes computed without overflow, and a growing array.
+ */
+#ifndef NN_ARENA_H
+#define NN_ARENA_H
+
+#include "base/env.h"
+#include "base/status.h"
+
+typedef struct NnArena NnArena;
+
+/* NULL if out of memory.  env must outlive the arena. */
+NnArena    *nn_arena_create(const NnEnv *env);
+void		nn_arena_destroy(NnArena *arena);	/* NULL allowed */
+void		nn_arena_reset(NnArena *arena);
+
+/* n_items * item_bytes zeroed bytes; NULL if out of memory or on overflow. */
+void	   *nn_arena_alloc(NnArena *arena, size_t n_items, size_t item_bytes);
+
+/* A copy of n_bytes bytes and a 0 byte behind them. */
+char	   *nn_arena_copy(NnArena *arena, const void *bytes, size_t n_bytes);
+
+/* Bytes taken from the env by this arena, now and at most. */
+size_t		nn_arena_bytes(const NnArena *arena);
+size_t		nn_arena_peak_bytes(const NnArena *arena);
+
+#define NN_ALLOC(arena, type, n) ((type *) nn_arena_alloc((arena), (n), sizeof(type)))
+
+/* Saturating size arithmetic: SIZE_MAX means "too large for anything". */
+size_t		nn_size_add(size_t a, size_t b);
+size_t		nn_size_mul(size_t a, size_t b);
+
+/*
+ * A growing array outside any arena, for streams whose length is not known.
+ * Zero-initialize, set env and item_bytes (nn_array_init), push, free.
+ */
+typedef struct NnArray
+{
+	const NnEnv *env;
+	void	   *data;
+	size_t		n;				/* items in use */
+	size_t		capacity;		/* items allocated */
+	size_t		item_bytes;
+} NnArray;
+
+void		nn_array_init(NnArray *array, const NnEnv *env, size_t item_bytes);
+void		nn_array_free(NnArray *array);
+
+/* Room for n_more items behind the last; NULL if out of memory.  Counts them as in use. */
+void	   *nn_array_push(NnArray *array, size_t n_more);
+
+/* Bytes allocated. */
+size_t		nn_array_bytes(const NnArray *array);
+
+#endif							/* NN_ARENA_H */

@@ -1,0 +1,59 @@
+/*
+ * base/env.h: what core asks of its host.
+ *
+ * The host is the server (glue/env_pg.c), a unit test or a bench program.
+ * Rules, each held by a test:
+ *  - poll() and progress() may not return (the server's interrupt check jumps).
+ *    Where core calls them it holds nothing but memory from alloc(): no lock,
+ *    no file, no half-written static state.
+ *  - any alloc() may fail.
+ *  - two polls are at most about 20 ms apart.
+ */
+#ifndef NN_ENV_H
+#define NN_ENV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One report of a running training; all counts since its start. */
+typedef struct NnProgress
+{
+	int			epoch;			/* 1-based */
+	int			n_epochs;
+	int			is_epoch_end;	/* 1: validation figures below are of this epoch */
+	int64_t		n_rows_done;	/* rows learned from in this epoch */
+	int64_t		n_rows;			/* rows of an epoch */
+	double		loss_train;		/* mean over the rows of this epoch so far */
+	double		loss_valid;		/* NAN where there is none */
+	double		metric;			/* validation accuracy, or R2 of a regression; NAN if none */
+	double		gradient_norm;	/* mean of the epoch's norms before clipping */
+	double		n_clipped;		/* share of the epoch's steps that were clipped */
+	double		seconds;		/* since training began */
+	double		rows_per_second;
+	double		seconds_left;	/* an estimate */
+} NnProgress;
+
+typedef struct NnEnv
+{
+	void	   *ctx;			/* the host's own */
+
+	/* A zeroed block aligned to 64 bytes, or NULL. */
+	void	   *(*alloc) (void *ctx, size_t size_bytes);
+
+	/* Give back a block of alloc(); NULL is allowed. */
+	void		(*release) (void *ctx, void *block);
+
+	/* 0: go on.  Else core unwinds with NN_ECANCELED.  May not return. */
+	int			(*poll) (void *ctx);
+
+	/* May be NULL.  May not return. */
+	void		(*progress) (void *ctx, const NnProgress *progress);
+
+	/* Seconds of a monotonic clock; only differences mean something. */
+	double		(*now) (void *ctx);
+} NnEnv;
+
+/* malloc, free, a poll that never stops: for tests and benches. */
+extern const NnEnv nn_env_malloc;
+
+#endif							/* NN_ENV_H */

@@ -1,0 +1,93 @@
+/*
+ * model/learn.h: rows in, a model out.
+ *
+ * The order of calls: create, add every row (one pass; texts become word
+ * numbers at once and are not kept), optionally add word vectors, plan, train,
+ * write, destroy.  Held-out rows are chosen by a hash of the input, so equal
+ * inputs stay on one side and the choice does not depend on the order of the
+ * rows; nor does anything else (examples are put in hash order first).
+ */
+#ifndef NN_LEARN_H
+#define NN_LEARN_H
+
+#include "model/answer.h"
+#include "model/file.h"
+#include "model/options.h"
+#include "train/train.h"
+
+typedef struct NnLearner NnLearner;
+
+/* One row's target. */
+typedef struct NnTarget
+{
+	const char *label;			/* classify: UTF-8, not necessarily 0-terminated */
+	size_t		n_bytes;
+	double		number;			/* regress */
+} NnTarget;
+
+/* What will be done, before it is done. */
+typedef struct NnPlan
+{
+	NnSpec		spec;
+	int64_t		n_rows;			/* added */
+	int64_t		n_train;
+	int64_t		n_valid;
+	int64_t		n_tokens;
+	int64_t		n_words;		/* distinct words */
+	int64_t		n_features;		/* rows of the bag's table */
+	int64_t		n_parameters;
+	size_t		peak_bytes;		/* the most that will be held at once */
+	double		seconds;		/* an estimate from a short measurement */
+	int			n_epochs;
+	int			batch;
+	int64_t		n_truncated;	/* rows longer than max_tokens */
+} NnPlan;
+
+typedef struct NnLearnReport
+{
+	NnPlan		plan;
+	NnTrainReport train;
+	NnMetrics	held_out;		/* n = 0 if nothing was held out */
+	NnClassMetrics *per_class;	/* (C) on held-out rows; NULL for regress */
+	int64_t    *n_label_rows;	/* (C) all rows */
+	int64_t    *confusion;		/* (C, C) on held-out rows */
+	bool		is_refitted;
+} NnLearnReport;
+
+/*
+ * limit_bytes: all memory of the learner stays under it, or NN_ELIMIT comes
+ * before the work.  kind: how the rows' inputs come.
+ */
+NnStatus	nn_learner_create(NnLearner **learner, NnTask task, NnValueKind kind,
+							  const NnOptions *options, size_t limit_bytes,
+							  const NnEnv *env, NnError *err);
+void		nn_learner_destroy(NnLearner *learner);
+
+/* Add a row.  Copies what it needs.  NN_EINVAL, NN_ERANGE, NN_EENCODING name what is wrong with the value, NN_ELIMIT. */
+NnStatus	nn_learner_add(NnLearner *learner, const NnValue *input, const NnTarget *target, NnError *err);
+
+/* A word vector; kept if the word occurs in the rows.  All of one width.  After the last row. */
+NnStatus	nn_learner_add_vector(NnLearner *learner, const char *word, size_t n_bytes,
+								  const float *vector, int width, NnError *err);
+
+/*
+ * Decide everything: vocabulary, features, spec, split.  NN_EDATA if the rows do
+ * not allow training (none, one class only, fewer than 2 rows in every class...),
+ * NN_ELIMIT if it would not fit.  Encodes the examples.
+ */
+NnStatus	nn_learner_plan(NnLearner *learner, NnPlan *plan, NnError *err);
+
+/* Train after plan.  *report belongs to the learner. */
+NnStatus	nn_learner_train(NnLearner *learner, const NnLearnReport **report, NnError *err);
+
+/* The trained model, owned by the learner. */
+NnModel    *nn_learner_model(NnLearner *learner);
+
+/* Its file, appended to out. */
+NnStatus	nn_learner_write(NnLearner *learner, NnArray *out, NnError *err);
+
+/* Bytes held now and at most, as the learner counts them. */
+size_t		nn_learner_bytes(const NnLearner *learner);
+size_t		nn_learner_peak_bytes(const NnLearner *learner);
+
+#endif							/* NN_LEARN_H */

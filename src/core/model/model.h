@@ -1,0 +1,53 @@
+/*
+ * model/model.h: everything that turns an input into an answer, in one struct.
+ *
+ * A model is a spec, a net, and what its input kind needs: vocabulary and bag
+ * index for text, standardization for numbers, labels for classes.  learn.h
+ * makes one from rows, file.h writes it as a safetensors file and reads it
+ * back, answer.h asks it.
+ */
+#ifndef NN_MODEL_H
+#define NN_MODEL_H
+
+#include "nn/net.h"
+#include "text/features.h"
+#include "text/tokenize.h"
+#include "text/vocabulary.h"
+
+typedef struct NnModel
+{
+	const NnEnv *env;
+	NnArena    *arena;			/* owns the net, labels and the small arrays */
+	NnSpec		spec;
+	NnNet	   *net;
+
+	/* classify: labels in byte order; NULL for regress */
+	char	  **labels;			/* (C), 0-terminated UTF-8 */
+
+	/* text */
+	NnTokenizerOptions tokenizer;
+	NnVocabulary *vocabulary;	/* NULL unless input is text and there is a recurrent branch */
+	NnFeatureIndex *features;	/* NULL unless there is a bag */
+	bool		has_ngrams;		/* the bag counts character n-grams */
+	int			max_tokens;		/* the recurrent branch reads so many tokens or steps */
+
+	/* numbers: x' = (x - mean) * scale for each channel */
+	int			n_channels;
+	float	   *input_mean;		/* (n_channels) or NULL */
+	float	   *input_scale;
+	int			flat_steps;		/* steps of every input if the wide branch is flat, else 0 */
+	double		target_mean;	/* regress: y = y' * target_scale + target_mean */
+	double		target_scale;
+
+	/* JSON of how it was trained (rows, seed, options, metrics...): text for people, not read back */
+	char	   *training;		/* "" if unknown */
+} NnModel;
+
+/* An empty model that owns an arena. */
+NnStatus	nn_model_create(NnModel **model, const NnEnv *env, NnError *err);
+void		nn_model_destroy(NnModel *model);	/* NULL allowed */
+
+/* Bytes held. */
+size_t		nn_model_bytes(const NnModel *model);
+
+#endif							/* NN_MODEL_H */

@@ -1,0 +1,155 @@
+/*
+ * train/train.h: examples in, a trained net out.
+ *
+ * Knows no text and no tables: examples are token ids, bag rows or numbers.
+ * One loop serves every task: shuffle, sort by length inside windows, cut into
+ * packed batches, forward and backward, clip, AdamW, validate, keep the best.
+ */
+#ifndef NN_TRAIN_H
+#define NN_TRAIN_H
+
+#include "nn/net.h"
+
+/*
+ * Examples as one stream each with starts (n + 1 entries); a stream that the
+ * input kind does not use is NULL.
+ */
+typedef struct NnExamples
+{
+	int64_t		n;
+	const int64_t *token_start; /* text: tokens of example i are token[token_start[i]] ... */
+	const int32_t *token;
+	const int64_t *bag_start;	/* bag rows of example i, words and pairs first... */
+	const int32_t *bag_row;
+	const int32_t *bag_n_words; /* ...so many of them, the rest character n-grams */
+	const int64_t *step_start;	/* series: steps of example i */
+	const float *values;		/* (steps, channels), standardized */
+	const int32_t *label;		/* classify */
+	const float *target;		/* (n, C) regress, standardized */
+} NnExamples;
+
+typedef enum NnKeep
+{
+	NN_KEEP_BEST,				/* weights of the epoch with the best validation metric */
+	NN_KEEP_LAST				/* weights of the last epoch */
+} NnKeep;
+
+typedef struct NnTrainOptions
+{
+	int			epochs;
+	int			batch;			/* sequences a batch */
+	int			window;			/* batches sorted by length together */
+	float		rate_recurrent; /* peak learning rates: recurrent branch... */
+	float		rate_embedding;
+	float		rate_wide;
+	float		warmup;			/* share of all steps with a rising rate; then linear to 0 */
+	bool		is_constant_rate;	/* no decay */
+	float		weight_decay;	/* matrices only */
+	float		beta1,
+				beta2,
+				epsilon;
+	float		clip;			/* global norm; 0: off */
+	NnDropout	dropout;
+	float		drop_feature;	/* features of a bag, each text anew */
+	float		label_smoothing;
+	const float *class_weight;	/* (C) or NULL */
+	int			patience;		/* epochs without a better metric before stopping; 0: never stop early */
+	NnKeep		keep;
+	uint64_t	seed;
+} NnTrainOptions;
+
+typedef struct NnEpoch
+{
+	double		loss_train;
+	double		loss_valid;		/* NAN without a validation part */
+	double		metric;			/* accuracy or R2; NAN likewise */
+	double		gradient_norm;	/* mean before clipping */
+	double		share_clipped;
+	double		rate;			/* the last step's share of the peak rate */
+	double		seconds;		/* of this epoch */
+} NnEpoch;
+
+#define NN_MAX_EPOCHS 1000
+
+typedef struct NnTrainReport
+{
+	int			n_epochs;		/* run */
+	int			best_epoch;		/* 1-based; whose weights are in the net */
+	int			n_resets;		/* times the NaN guard went back to the last good weights */
+	int64_t		n_steps;
+	double		seconds;
+	size_t		peak_bytes;		/* scratch and optimizer */
+	NnEpoch		epoch[NN_MAX_EPOCHS];
+} NnTrainReport;
+
+/*
+ * Train.  valid may have n = 0.  Branch scales are not touched (nn_fit_scales).
+ * NN_EDIVERGED if the loss stays non-finite after five resets, each with half
+ * the learning rate.
+ */
+NnStatus	nn_train(NnNet *net, const NnExamples *train, const NnExamples *valid,
+					 const NnTrainOptions *options, const NnEnv *env,
+					 NnTrainReport *report, NnError *err);
+
+/* Bytes that nn_train() takes at most, beside net and examples. */
+size_t		nn_train_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options);
+
+/*
+ * Outputs for all examples in their order into out (n, C) (the scaled sum, no
+ * softmax); either branch's own into recurrent_out, wide_out unless NULL.
+ */
+NnStatus	nn_outputs(const NnNet *net, const NnExamples *examples, const NnEnv *env,
+					   float *out, float *recurrent_out, float *wide_out, NnError *err);
+
+/*
+ * Fit the two branch scales (tensor "scale") to held-out rows: the pair that
+ * minimizes cross-entropy of the scaled sum (Newton's method, bounded to
+ * [0.05, 10]); temperature scaling (Guo et al. 2017) with a temperature for each
+ * branch.  Regression: least squares, bounded to [0, 1.5].
+ */
+NnStatus	nn_fit_scales(NnNet *net, const NnExamples *held_out, const NnEnv *env, NnError *err);
+
+/* ---- packing (train/batch.c), also used for answers --------------------- */
+
+/*
+ * Build the packed batch of the examples numbered pick[0 ... n_pick - 1]; they
+ * are put in order of descending length (equal lengths: as given); order
+ * (n_pick) receives each batch row's index into pick.  drop_feature > 0 drops
+ * bag features with rng.
+ */
+NnStatus	nn_batch_pack(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
+						  const int32_t *pick, int n_pick, float drop_feature, NnRng *rng,
+						  NnArena *scratch, int32_t *order, NnError *err);
+
+/* ---- metrics (train/metrics.c) ------------------------------------------- */
+
+typedef struct NnClassMetrics
+{
+	int64_t		n;				/* rows of this label */
+	int64_t		n_predicted;
+	int64_t		n_right;
+	double		precision,
+				recall,
+				f1;				/* 0 where undefined */
+} NnClassMetrics;
+
+typedef struct NnMetrics
+{
+	int64_t		n;
+	/* classify */
+	double		accuracy;
+	double		macro_f1;		/* over labels that occur among the rows or the predictions */
+	double		cross_entropy;	/* mean, nats */
+	double		calibration_error;	/* expected calibration error, 15 equal bins (Guo et al. 2017) */
+	/* regress (in the target's own units) */
+	double		mae,
+				rmse,
+				r2;
+} NnMetrics;
+
+/* probabilities (n, C); per_class (C) and confusion (C, C: row true, column predicted) may be NULL. */
+void		nn_metrics_classify(int64_t n, int C, const float *probabilities, const int32_t *label,
+								NnMetrics *metrics, NnClassMetrics *per_class, int64_t *confusion);
+void		nn_metrics_regress(int64_t n, const double *predicted, const double *target, NnMetrics *metrics);
+
+#endif							/* NN_TRAIN_H */
