@@ -24,6 +24,9 @@ void		nn_arena_reset(NnArena *arena);
 /* n_items * item_bytes zeroed bytes; NULL if out of memory or on overflow. */
 void	   *nn_arena_alloc(NnArena *arena, size_t n_items, size_t item_bytes);
 
+/* The same without the zeros: for what is written before it is read. */
+void	   *nn_arena_take(NnArena *arena, size_t n_items, size_t item_bytes);
+
 /* A copy of n_bytes bytes and a 0 byte behind them. */
 char	   *nn_arena_copy(NnArena *arena, const void *bytes, size_t n_bytes);
 
@@ -32,6 +35,7 @@ size_t		nn_arena_bytes(const NnArena *arena);
 size_t		nn_arena_peak_bytes(const NnArena *arena);
 
 #define NN_ALLOC(arena, type, n) ((type *) nn_arena_alloc((arena), (n), sizeof(type)))
+#define NN_TAKE(arena, type, n) ((type *) nn_arena_take((arena), (n), sizeof(type)))
 
 /* Saturating size arithmetic: SIZE_MAX means "too large for anything". */
 size_t		nn_size_add(size_t a, size_t b);

@@ -22,6 +22,7 @@ typedef enum NnOptionKind
 {
 	NN_OPTION_INTEGER,			/* int */
 	NN_OPTION_REAL,				/* double */
+	NN_OPTION_WHOLE,			/* double that holds a whole number, for more than an int can */
 	NN_OPTION_BOOLEAN,			/* int: NN_AUTO, 0, 1 */
 	NN_OPTION_CHOICE,			/* int: index into choices, or NN_AUTO */
 	NN_OPTION_POOL,				/* int: NN_POOL_* set, or NN_AUTO */
@@ -74,7 +75,7 @@ typedef struct NnOptions
 	int			patience;
 	int			keep;			/* choice: best, last (NnKeep) */
 	int			refit;			/* train once more on all rows after the report */
-	double		seed;			/* integer 0 ... 2^53 */
+	double		seed;			/* 0 ... 2^53 */
 	int			weights;		/* choice: f16, f32 */
 } NnOptions;
 
@@ -100,7 +101,8 @@ void		nn_options_init(NnOptions *options);	/* every default */
 /*
  * Set one option from a value as JSON has it.  NN_EUNKNOWN with a hint that
  * names the nearest option; NN_EINVAL for a value of another kind; NN_ERANGE
- * out of range, the range in the detail.  null puts the default back.
+ * out of range, the range in the detail.  null puts the default back, and so
+ * does "auto" where the default is auto.
  */
 NnStatus	nn_options_set_number(NnOptions *options, const char *name, double value, NnError *err);
 NnStatus	nn_options_set_text(NnOptions *options, const char *name, const char *value, NnError *err);

@@ -139,8 +139,8 @@ NnStatus	nn_net_backward(NnNet *net, const NnBatch *batch, const NnDropout *drop
 							double *loss, NnError *err);
 
 /*
- * Rows of a NN_TENSOR_TABLE that the last nn_net_backward() touched, ascending
- * and without repeats, valid until scratch is reset.
+ * Rows of a NN_TENSOR_TABLE that the last nn_net_backward() touched, each once,
+ * in the order in which the batch first names them; valid until scratch is reset.
  */
 int			nn_net_touched(const NnNet *net, const NnTensor *table, const int32_t **rows);
 

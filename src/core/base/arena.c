@@ -1,0 +1,310 @@
+/*
+ * base/arena.c: blocks from the env, cut into pieces from the front.
+ *
+ *	block: | header, 64 bytes | piece | piece | ... never handed out |
+ *	                                                ^ used
+ *
+ * The blocks form a list; only the newest is cut from.  A new block is as large
+ * as all before it together (within bounds), so their number stays small.  A
+ * reset keeps the largest block and remembers how much the round took; if that
+ * was more than the block, the first piece of the next round replaces it by one
+ * that holds the whole round.  From the third round of an even load on, no block
+ * is taken or given back.
+ *
+ * Pieces must be zeroed.  The env zeroes blocks, so only the part of a block that
+ * an earlier round has handed out (below `dirty`) is cleared again.
+ *
+ * Under AddressSanitizer what is not handed out is poisoned, the up to 63 bytes
+ * behind each piece included.
+ */
+#include "base/arena.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define NN_USE_ASAN
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define NN_USE_ASAN
+#endif
+
+#ifdef NN_USE_ASAN
+#include <sanitizer/asan_interface.h>
+#define POISON(at, n) __asan_poison_memory_region((at), (n))
+#define UNPOISON(at, n) __asan_unpoison_memory_region((at), (n))
+#else
+#define POISON(at, n) ((void) 0)
+#define UNPOISON(at, n) ((void) 0)
+#endif
+
+#define ALIGNMENT		((size_t) 64)
+#define BLOCK_BYTES_MIN	((size_t) 16 * 1024)	/* so that small arenas stay small */
+#define BLOCK_BYTES_MAX ((size_t) 8 * 1024 * 1024)	/* growth stops here; one piece may be larger */
+
+typedef struct Block
+{
+	struct Block *before;
+	size_t		n_bytes;		/* header included */
+	size_t		used;			/* offset of the first free byte */
+	size_t		dirty;			/* bytes below it may not be zero */
+} Block;
+
+_Static_assert(sizeof(Block) <= 64, "a block's header must fit before its first piece");
+
+struct NnArena
+{
+	NnEnv		env;
+	Block	   *newest;
+	size_t		n_bytes;		/* of all blocks */
+	size_t		n_bytes_peak;
+	size_t		round_bytes;	/* handed out since the last reset */
+	size_t		wanted_bytes;	/* what the round before took, if in several blocks; else 0 */
+};
+
+NnArena *
+nn_arena_create(const NnEnv *env)
+{
+	NnArena    *arena = env->alloc(env->ctx, sizeof(NnArena));
+
+	if (arena == NULL)
+		return NULL;
+	arena->env = *env;
+	return arena;
+}
+
+static void
+release_block(NnArena *arena, Block *block)
+{
+	arena->n_bytes -= block->n_bytes;
+	UNPOISON(block, block->n_bytes);
+	arena->env.release(arena->env.ctx, block);
+}
+
+void
+nn_arena_destroy(NnArena *arena)
+{
+	NnEnv		env;
+
+	if (arena == NULL)
+		return;
+	while (arena->newest != NULL)
+	{
+		Block	   *block = arena->newest;
+
+		arena->newest = block->before;
+		release_block(arena, block);
+	}
+	env = arena->env;
+	env.release(env.ctx, arena);
+}
+
+void
+nn_arena_reset(NnArena *arena)
+{
+	Block	   *largest = arena->newest;
+	Block	   *block;
+
+	if (largest == NULL)
+		return;
+	arena->wanted_bytes = largest->before != NULL ? arena->round_bytes : 0;
+	arena->round_bytes = 0;
+
+	for (block = arena->newest; block != NULL; block = block->before)
+		if (block->n_bytes > largest->n_bytes)
+			largest = block;
+	block = arena->newest;
+	while (block != NULL)
+	{
+		Block	   *before = block->before;
+
+		if (block != largest)
+			release_block(arena, block);
+		block = before;
+	}
+	largest->before = NULL;
+	largest->dirty = largest->used > largest->dirty ? largest->used : largest->dirty;
+	largest->used = ALIGNMENT;
+	POISON((char *) largest + ALIGNMENT, largest->n_bytes - ALIGNMENT);
+	arena->newest = largest;
+}
+
+/* A block with room for at least n_bytes in front of the list. */
+static bool
+add_block(NnArena *arena, size_t n_bytes)
+{
+	size_t		n_block = arena->n_bytes;
+	Block	   *block;
+
+	if (n_block < BLOCK_BYTES_MIN)
+		n_block = BLOCK_BYTES_MIN;
+	if (n_block > BLOCK_BYTES_MAX)
+		n_block = BLOCK_BYTES_MAX;
+	if (n_block < nn_size_add(n_bytes, ALIGNMENT))
+		n_block = nn_size_add(n_bytes, ALIGNMENT);
+	if (n_block == SIZE_MAX)
+		return false;
+
+	block = arena->env.alloc(arena->env.ctx, n_block);
+	if (block == NULL)
+		return false;
+	block->before = arena->newest;
+	block->n_bytes = n_block;
+	block->used = ALIGNMENT;
+	block->dirty = ALIGNMENT;
+	POISON((char *) block + ALIGNMENT, n_block - ALIGNMENT);
+	arena->newest = block;
+	arena->n_bytes += n_block;
+	if (arena->n_bytes > arena->n_bytes_peak)
+		arena->n_bytes_peak = arena->n_bytes;
+	return true;
+}
+
+/* Replace the kept block, still unused, by one that holds the whole round. */
+static void
+grow_kept_block(NnArena *arena)
+{
+	size_t		wanted = arena->wanted_bytes;
+	Block	   *kept = arena->newest;
+
+	arena->wanted_bytes = 0;
+	if (wanted <= kept->n_bytes - ALIGNMENT)
+		return;
+	arena->newest = NULL;
+	release_block(arena, kept);
+	/* if it fails, the round goes on in smaller blocks */
+	(void) add_block(arena, wanted);
+}
+
+void *
+nn_arena_alloc(NnArena *arena, size_t n_items, size_t item_bytes)
+{
+	size_t		n_asked = nn_size_mul(n_items, item_bytes);
+	size_t		n_bytes;
+	Block	   *block;
+	char	   *piece;
+
+	if (n_asked > SIZE_MAX - 2 * ALIGNMENT)
+		return NULL;
+	n_bytes = (n_asked + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+	if (n_bytes == 0)
+		n_bytes = ALIGNMENT;	/* pieces of nothing still have places of their own */
+
+	if (arena->wanted_bytes > 0)
+		grow_kept_block(arena);
+	block = arena->newest;
+	if (block == NULL || n_bytes > block->n_bytes - block->used)
+	{
+		if (!add_block(arena, n_bytes))
+			return NULL;
+		block = arena->newest;
+	}
+
+	piece = (char *) block + block->used;
+	UNPOISON(piece, n_asked);
+	if (block->used < block->dirty)
+	{
+		size_t		n_dirty = block->dirty - block->used;
+
+		memset(piece, 0, n_asked < n_dirty ? n_asked : n_dirty);
+	}
+	block->used += n_bytes;
+	arena->round_bytes += n_bytes;
+	return piece;
+}
+
+char *
+nn_arena_copy(NnArena *arena, const void *bytes, size_t n_bytes)
+{
+	char	   *copy = nn_arena_alloc(arena, nn_size_add(n_bytes, 1), 1);
+
+	if (copy != NULL && n_bytes > 0)
+		memcpy(copy, bytes, n_bytes);
+	return copy;
+}
+
+size_t
+nn_arena_bytes(const NnArena *arena)
+{
+	return arena->n_bytes;
+}
+
+size_t
+nn_arena_peak_bytes(const NnArena *arena)
+{
+	return arena->n_bytes_peak;
+}
+
+size_t
+nn_size_add(size_t a, size_t b)
+{
+	return a > SIZE_MAX - b ? SIZE_MAX : a + b;
+}
+
+size_t
+nn_size_mul(size_t a, size_t b)
+{
+	return b != 0 && a > SIZE_MAX / b ? SIZE_MAX : a * b;
+}
+
+void
+nn_array_init(NnArray *array, const NnEnv *env, size_t item_bytes)
+{
+	memset(array, 0, sizeof(*array));
+	array->env = env;
+	array->item_bytes = item_bytes;
+}
+
+void
+nn_array_free(NnArray *array)
+{
+	if (array->env != NULL)
+		array->env->release(array->env->ctx, array->data);
+	array->data = NULL;
+	array->n = 0;
+	array->capacity = 0;
+}
+
+/*
+ * Growth by half: the old and the new block live side by side for a moment,
+ * so doubling would cost three times the content at its worst.
+ */
+void *
+nn_array_push(NnArray *array, size_t n_more)
+{
+	size_t		n = nn_size_add(array->n, n_more);
+	void	   *at;
+
+	if (n > array->capacity || array->data == NULL)
+	{
+		size_t		capacity = nn_size_add(array->capacity, array->capacity / 2);
+		size_t		n_bytes;
+		void	   *data;
+
+		if (capacity < n)
+			capacity = n;
+		if (capacity < 16)
+			capacity = 16;
+		n_bytes = nn_size_mul(capacity, array->item_bytes);
+		if (n_bytes == SIZE_MAX)
+			return NULL;
+		data = array->env->alloc(array->env->ctx, n_bytes);
+		if (data == NULL)
+			return NULL;
+		if (array->n > 0)
+			memcpy(data, array->data, array->n * array->item_bytes);
+		array->env->release(array->env->ctx, array->data);
+		array->data = data;
+		array->capacity = capacity;
+	}
+	at = (char *) array->data + array->n * array->item_bytes;
+	array->n = n;
+	return at;
+}
+
+size_t
+nn_array_bytes(const NnArray *array)
+{
+	return array->capacity * array->item_bytes;
+}

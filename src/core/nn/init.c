@@ -1,0 +1,131 @@
+/*
+ * nn/init.c: first weights.
+ */
+#include "nn/net_private.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Spread of the embedding's first vectors; trained word vectors are scaled to about three times it. */
+#define EMBEDDING_DEVIATION 0.1f
+
+/*
+ * Spread of the bag's first rows: small, as a row seen once or twice keeps most
+ * of it, and there it is noise.
+ */
+#define BAG_DEVIATION 0.02f
+
+static void
+fill_normal(NnRng *rng, float *x, size_t n, float deviation)
+{
+	for (size_t i = 0; i < n; i++)
+		x[i] = deviation * nn_rng_normal(rng);
+}
+
+/* Glorot and Bengio 2010: uniform in +-sqrt(6 / (in + out)). */
+static void
+fill_glorot(NnRng *rng, float *x, size_t n, int n_in, int n_out)
+{
+	float		bound = sqrtf(6.0f / (float) (n_in + n_out));
+
+	for (size_t i = 0; i < n; i++)
+		x[i] = bound * (2.0f * nn_rng_uniform(rng) - 1.0f);
+}
+
+/*
+ * A random orthogonal H x H matrix (Saxe, McClelland and Ganguli 2014): normal
+ * numbers, their rows made orthonormal by Gram-Schmidt.  Two sweeps a row keep
+ * the rows orthogonal in single precision (Kahan: "twice is enough").
+ */
+static void
+fill_orthogonal(NnRng *rng, float *q, int H)
+{
+	fill_normal(rng, q, (size_t) H * (size_t) H, 1.0f);
+	for (int i = 0; i < H; i++)
+	{
+		float	   *row = q + (size_t) i * (size_t) H;
+		double		norm = 0.0;
+
+		for (int sweep = 0; sweep < 2; sweep++)
+		{
+			for (int j = 0; j < i; j++)
+			{
+				const float *other = q + (size_t) j * (size_t) H;
+				double		dot = 0.0;
+
+				for (int k = 0; k < H; k++)
+					dot += (double) row[k] * (double) other[k];
+				nn_axpy(H, (float) -dot, other, row);
+			}
+		}
+		for (int k = 0; k < H; k++)
+			norm += (double) row[k] * (double) row[k];
+		nn_scale(H, (float) (1.0 / (sqrt(norm) + 1e-30)), row);
+	}
+}
+
+static void
+init_direction(NnNet *net, NnDirection *direction, NnRng *rng)
+{
+	int			H = net->spec.hidden;
+	int			n_in = direction->weight_ih->n_columns;
+	int			n_cell_gates = nn_cell_gates(net->spec.cell);
+
+	fill_glorot(rng, direction->weight_ih->data, (size_t) net->n_gates * (size_t) n_in, n_in, H);
+	for (int gate = 0; gate < n_cell_gates; gate++)
+		fill_orthogonal(rng, direction->weight_hh->data + (size_t) gate * (size_t) H * (size_t) H, H);
+	memset(direction->bias_ih->data, 0, (size_t) net->n_gates * sizeof(float));
+	memset(direction->bias_hh->data, 0, (size_t) net->n_gates * sizeof(float));
+
+	/*
+	 * A forget gate that is open at first lets gradients pass (Gers,
+	 * Schmidhuber and Cummins 2000; Jozefowicz, Zaremba and Sutskever 2015).
+	 */
+	if (net->spec.cell == NN_CELL_LSTM)
+		for (int j = 0; j < H; j++)
+			direction->bias_ih->data[H + j] = 1.0f;
+}
+
+static void
+init_linear(NnLinear *linear, NnRng *rng)
+{
+	NnTensor   *weight = linear->weight;
+
+	if (weight == NULL)
+		return;
+	fill_glorot(rng, weight->data, (size_t) weight->n_rows * (size_t) weight->n_columns,
+				weight->n_columns, weight->n_rows);
+	memset(linear->bias->data, 0, (size_t) linear->bias->n_columns * sizeof(float));
+}
+
+void
+nn_net_init(NnNet *net, NnRng *rng)
+{
+	const NnSpec *spec = &net->spec;
+	bool		has_both = spec->cell != NN_CELL_NONE && spec->wide != NN_WIDE_NONE;
+	float		scale = (spec->task == NN_TASK_REGRESS && has_both) ? 0.5f : 1.0f;
+
+	if (net->embedding != NULL)
+		fill_normal(rng, net->embedding->data,
+					(size_t) spec->vocabulary * (size_t) spec->embedding, EMBEDDING_DEVIATION);
+	if (spec->cell != NN_CELL_NONE)
+	{
+		for (int k = 0; k < spec->n_layers; k++)
+			for (int d = 0; d < net->n_directions; d++)
+				init_direction(net, &net->direction[k][d], rng);
+	}
+	if (net->attention != NULL)
+		fill_glorot(rng, net->attention->data, (size_t) net->attention->n_columns,
+					net->attention->n_columns, 1);
+	init_linear(&net->head, rng);
+	if (net->bag != NULL)
+		fill_normal(rng, net->bag->data,
+					(size_t) spec->wide_inputs * (size_t) spec->wide_hidden, BAG_DEVIATION);
+	init_linear(&net->flat, rng);
+	init_linear(&net->wide_head, rng);
+
+	/* Logits of two branches are added; numbers of two branches are averaged. */
+	net->scale->data[0] = scale;
+	net->scale->data[1] = scale;
+	nn_net_pack(net);
+}

@@ -1,0 +1,638 @@
+/*
+ * train/batch.c: examples to packed batches.
+ *
+ * An epoch: shuffle all examples, sort each window of `window` batches by
+ * length, cut it into batches, shuffle the batches.  Sequences of a batch are
+ * then of nearly one length, so that few steps run with few rows, and yet no
+ * two epochs see the same batches.
+ *
+ * A batch (nn/net.h says what packed means): lengths decide active and offset;
+ * tokens or steps are copied to their packed rows; the distinct tokens come
+ * from a radix sort of (token, row), which takes no time worth naming and no
+ * table as large as the vocabulary; the bag is copied with its weights.  Ids
+ * are checked here, once, against the spec: behind this file they index memory.
+ *
+ * All memory is the scratch arena's and lives until its reset.
+ */
+#include "train/batch.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A sort key with what it stands for. */
+typedef struct NnKeyed
+{
+	uint32_t	key;
+	int32_t		value;
+} NnKeyed;
+
+/* Room for n items, n = 0 included (a NULL always means out of memory). */
+#define ALLOC(arena, type, n) NN_ALLOC(arena, type, (size_t) ((n) > 0 ? (n) : 1))
+
+static NnStatus
+out_of_memory(NnError *err)
+{
+	return nn_fail(err, NN_ENOMEM, "out of memory while building a batch");
+}
+
+/*
+ * Stable ascending radix sort, least significant byte first; bytes that are
+ * zero in all keys are skipped.  Returns the array that holds the result:
+ * items or other, which are of one size.
+ */
+static NnKeyed *
+sort_keyed(NnKeyed *items, NnKeyed *other, int64_t n)
+{
+	uint32_t	bits = 0;
+
+	for (int64_t i = 0; i < n; i++)
+		bits |= items[i].key;
+
+	for (int shift = 0; shift < 32 && (bits >> shift) != 0; shift += 8)
+	{
+		int64_t		start[256] = {0};
+		int64_t		sum = 0;
+		NnKeyed    *swap = items;
+
+		for (int64_t i = 0; i < n; i++)
+			start[(items[i].key >> shift) & 255]++;
+		for (int digit = 0; digit < 256; digit++)
+		{
+			int64_t		count = start[digit];
+
+			start[digit] = sum;
+			sum += count;
+		}
+		for (int64_t i = 0; i < n; i++)
+			other[start[(items[i].key >> shift) & 255]++] = items[i];
+		items = other;
+		other = swap;
+	}
+	return items;
+}
+
+/* ---- examples ------------------------------------------------------------ */
+
+NnStatus
+nn_examples_check(const NnExamples *examples, const NnSpec *spec, bool has_targets, NnError *err)
+{
+	bool		has_cell = spec->cell != NN_CELL_NONE;
+	bool		is_text = spec->input == NN_INPUT_TEXT;
+	const char *missing = NULL;
+
+	if (examples->n < 0 || examples->n > INT32_MAX)
+		return nn_fail(err, NN_ELIMIT, "too many examples: %lld", (long long) examples->n);
+	if (examples->n == 0)
+		return NN_OK;
+
+	if (is_text && has_cell && (examples->token_start == NULL || examples->token == NULL))
+		missing = "tokens";
+	else if (spec->wide == NN_WIDE_BAG && (examples->bag_start == NULL || examples->bag_row == NULL))
+		missing = "bag features";
+	else if (!is_text && examples->values == NULL)
+		missing = "values";
+	else if (spec->input == NN_INPUT_SERIES && examples->step_start == NULL)
+		missing = "steps";
+	else if (has_targets && spec->task == NN_TASK_CLASSIFY && examples->label == NULL)
+		missing = "labels";
+	else if (has_targets && spec->task == NN_TASK_REGRESS && examples->target == NULL)
+		missing = "targets";
+
+	if (missing != NULL)
+		return nn_fail(err, NN_EINTERNAL, "examples have no %s", missing);
+	return NN_OK;
+}
+
+/* Steps of example i before it is asked whether anything reads them one by one. */
+static int64_t
+example_steps(const NnExamples *examples, int64_t i)
+{
+	/* Vectors are series of one step each and may come without starts. */
+	if (examples->step_start == NULL)
+		return 1;
+	return examples->step_start[i + 1] - examples->step_start[i];
+}
+
+int64_t
+nn_example_length(const NnExamples *examples, const NnSpec *spec, int64_t i)
+{
+	/* Without a recurrent branch nobody walks the steps: all lengths are 0. */
+	if (spec->cell == NN_CELL_NONE)
+		return 0;
+	if (spec->input == NN_INPUT_TEXT)
+		return examples->token_start[i + 1] - examples->token_start[i];
+	return example_steps(examples, i);
+}
+
+int64_t
+nn_example_bag(const NnExamples *examples, const NnSpec *spec, int64_t i)
+{
+	if (spec->wide != NN_WIDE_BAG)
+		return 0;
+	return examples->bag_start[i + 1] - examples->bag_start[i];
+}
+
+NnStatus
+nn_examples_sort(const NnExamples *examples, const NnSpec *spec, int32_t *order, int64_t n,
+				 NnArena *scratch, NnError *err)
+{
+	NnKeyed    *items = ALLOC(scratch, NnKeyed, n);
+	NnKeyed    *other = ALLOC(scratch, NnKeyed, n);
+	uint32_t	longest = 0;
+
+	if (items == NULL || other == NULL)
+		return out_of_memory(err);
+
+	for (int64_t i = 0; i < n; i++)
+	{
+		int64_t		length = nn_example_length(examples, spec, order[i]);
+
+		if (length < 0 || length > INT32_MAX)
+			return nn_fail(err, NN_ELIMIT, "a sequence of %lld steps is too long", (long long) length);
+		items[i].key = (uint32_t) length;
+		items[i].value = order[i];
+		if (items[i].key > longest)
+			longest = items[i].key;
+	}
+	/* Ascending by what is missing to the longest is descending by length. */
+	for (int64_t i = 0; i < n; i++)
+		items[i].key = longest - items[i].key;
+
+	items = sort_keyed(items, other, n);
+	for (int64_t i = 0; i < n; i++)
+		order[i] = items[i].value;
+	return NN_OK;
+}
+
+/* ---- epochs -------------------------------------------------------------- */
+
+NnStatus
+nn_epoch_order_create(NnEpochOrder *epoch, int64_t n, const NnTrainOptions *options,
+					  NnArena *arena, NnError *err)
+{
+	epoch->n = n;
+	epoch->batch = options->batch;
+	epoch->n_window = (int64_t) options->batch * options->window;
+	epoch->n_batches = (n + options->batch - 1) / options->batch;
+	epoch->order = ALLOC(arena, int32_t, n);
+	epoch->batch_order = ALLOC(arena, int32_t, epoch->n_batches);
+	if (epoch->order == NULL || epoch->batch_order == NULL)
+		return out_of_memory(err);
+	return NN_OK;
+}
+
+NnStatus
+nn_epoch_order_shuffle(NnEpochOrder *epoch, const NnSpec *spec, const NnExamples *examples,
+					   NnRng *rng, const NnEnv *env, NnArena *scratch, NnError *err)
+{
+	/* From the identity each time: an epoch's order depends on the generator alone. */
+	for (int64_t i = 0; i < epoch->n; i++)
+		epoch->order[i] = (int32_t) i;
+	for (int64_t b = 0; b < epoch->n_batches; b++)
+		epoch->batch_order[b] = (int32_t) b;
+
+	nn_rng_shuffle(rng, epoch->order, epoch->n);
+	for (int64_t first = 0; first < epoch->n; first += epoch->n_window)
+	{
+		int64_t		n = epoch->n - first < epoch->n_window ? epoch->n - first : epoch->n_window;
+
+		if (env->poll(env->ctx) != 0)
+			return nn_fail(err, NN_ECANCELED, "training was canceled");
+		nn_arena_reset(scratch);
+		NN_TRY(nn_examples_sort(examples, spec, epoch->order + first, n, scratch, err));
+	}
+	nn_rng_shuffle(rng, epoch->batch_order, epoch->n_batches);
+	return NN_OK;
+}
+
+/* ---- packing --------------------------------------------------------------- */
+
+/* Lengths, active rows and offsets of sorted examples. */
+static NnStatus
+pack_lengths(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
+			 const int32_t *example, NnArena *scratch, NnError *err)
+{
+	int			B = batch->n_sequences;
+	int32_t    *length = ALLOC(scratch, int32_t, B);
+	int32_t    *active;
+	int32_t    *offset;
+	int64_t		n_rows = 0;
+	int			T;
+
+	if (length == NULL)
+		return out_of_memory(err);
+	for (int r = 0; r < B; r++)
+	{
+		length[r] = (int32_t) nn_example_length(examples, spec, example[r]);
+		n_rows += length[r];
+	}
+	if (n_rows > INT32_MAX)
+		return nn_fail(err, NN_ELIMIT, "a batch of %lld steps is too large", (long long) n_rows);
+
+	T = B > 0 ? length[0] : 0;
+	active = ALLOC(scratch, int32_t, T);
+	offset = ALLOC(scratch, int32_t, T + 1);
+	if (active == NULL || offset == NULL)
+		return out_of_memory(err);
+
+	/* Lengths descend, so the rows of a step are always the first ones. */
+	for (int t = 0, n = B; t < T; t++)
+	{
+		while (n > 0 && length[n - 1] <= t)
+			n--;
+		active[t] = n;
+		offset[t + 1] = offset[t] + n;
+	}
+
+	batch->n_steps = T;
+	batch->n_rows = (int) n_rows;
+	batch->length = length;
+	batch->active = active;
+	batch->offset = offset;
+	return NN_OK;
+}
+
+/* Distinct tokens of the batch and each packed row's place among them. */
+static NnStatus
+pack_tokens(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
+			const int32_t *example, NnArena *scratch, NnError *err)
+{
+	int			N = batch->n_rows;
+	NnKeyed    *items = ALLOC(scratch, NnKeyed, N);
+	NnKeyed    *other = ALLOC(scratch, NnKeyed, N);
+	int32_t    *distinct = ALLOC(scratch, int32_t, N);
+	int32_t    *token = ALLOC(scratch, int32_t, N);
+	int			U = 0;
+
+	if (items == NULL || other == NULL || distinct == NULL || token == NULL)
+		return out_of_memory(err);
+
+	for (int r = 0; r < batch->n_sequences; r++)
+	{
+		const int32_t *from = examples->token + examples->token_start[example[r]];
+
+		for (int t = 0; t < batch->length[r]; t++)
+		{
+			int32_t		row = batch->offset[t] + r;
+
+			items[row].key = (uint32_t) from[t];
+			items[row].value = row;
+		}
+	}
+	items = sort_keyed(items, other, N);
+
+	/* The last is the largest, and a negative id is larger than any good one. */
+	if (N > 0 && items[N - 1].key >= (uint32_t) spec->vocabulary)
+		return nn_fail(err, NN_EINVAL, "token %lld is outside a vocabulary of %d",
+					   (long long) items[N - 1].key, spec->vocabulary);
+
+	for (int i = 0; i < N; i++)
+	{
+		if (U == 0 || (uint32_t) distinct[U - 1] != items[i].key)
+			distinct[U++] = (int32_t) items[i].key;
+		token[items[i].value] = U - 1;
+	}
+
+	batch->n_distinct = U;
+	batch->distinct = distinct;
+	batch->token = token;
+	return NN_OK;
+}
+
+/* The first value of an example, and how many it has, given E values a step. */
+static const float *
+example_values(const NnExamples *examples, int64_t i, int E, int64_t *n)
+{
+	int64_t		start = examples->step_start == NULL ? i : examples->step_start[i];
+
+	*n = example_steps(examples, i) * E;
+	return examples->values + start * E;
+}
+
+/* Values a step; a spec without a recurrent branch may leave them to the flat one. */
+static int
+spec_channels(const NnSpec *spec)
+{
+	return spec->embedding > 0 ? spec->embedding : spec->wide_inputs;
+}
+
+static NnStatus
+pack_values(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
+			const int32_t *example, NnArena *scratch, NnError *err)
+{
+	size_t		E = (size_t) spec_channels(spec);
+	float	   *values = ALLOC(scratch, float, nn_size_mul((size_t) batch->n_rows, E));
+
+	if (values == NULL)
+		return out_of_memory(err);
+	for (int r = 0; r < batch->n_sequences; r++)
+	{
+		int64_t		n;
+		const float *from = example_values(examples, example[r], (int) E, &n);
+
+		for (int t = 0; t < batch->length[r]; t++)
+			memcpy(values + (size_t) (batch->offset[t] + r) * E, from + (size_t) t * E, E * sizeof(float));
+	}
+	batch->values = values;
+	return NN_OK;
+}
+
+static NnStatus
+pack_flat(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
+		  const int32_t *example, NnArena *scratch, NnError *err)
+{
+	size_t		width = (size_t) spec->wide_inputs;
+	float	   *flat = ALLOC(scratch, float, nn_size_mul((size_t) batch->n_sequences, width));
+
+	if (flat == NULL)
+		return out_of_memory(err);
+	for (int r = 0; r < batch->n_sequences; r++)
+	{
+		int64_t		n;
+		const float *from = example_values(examples, example[r], spec_channels(spec), &n);
+
+		if (n != (int64_t) width)
+			return nn_fail(err, NN_EINVAL, "an input of %lld numbers where the network takes %d",
+						   (long long) n, spec->wide_inputs);
+		memcpy(flat + (size_t) r * width, from, width * sizeof(float));
+	}
+	batch->flat = flat;
+	return NN_OK;
+}
+
+/*
+ * Append n features, each of weight 1 / sqrt(n).  With dropout each is kept
+ * with probability 1 - p and the kept ones weigh 1 / (1 - p) times as much,
+ * which leaves the expected sum as it is without (Srivastava et al. 2014).
+ * Returns how many were kept, or -1 if one is not a row of the table.
+ */
+static int64_t
+append_features(const int32_t *from, int64_t n, int n_table, float drop, NnRng *rng,
+				int32_t *row, float *weight)
+{
+	float		each = n > 0 ? (float) (1.0 / sqrt((double) n) / (1.0 - (double) drop)) : 0.0f;
+	int64_t		n_kept = 0;
+
+	for (int64_t j = 0; j < n; j++)
+	{
+		if (from[j] < 0 || from[j] >= n_table)
+			return -1;
+		if (drop > 0 && nn_rng_uniform(rng) < drop)
+			continue;
+		row[n_kept] = from[j];
+		weight[n_kept] = each;
+		n_kept++;
+	}
+	return n_kept;
+}
+
+static NnStatus
+pack_bag(NnBatch *batch, const NnSpec *spec, const NnExamples *examples, const int32_t *example,
+		 float drop, NnRng *rng, NnArena *scratch, NnError *err)
+{
+	int			B = batch->n_sequences;
+	int64_t		n_all = 0;
+	int64_t		n = 0;
+	int32_t    *start = ALLOC(scratch, int32_t, B + 1);
+	int32_t    *row;
+	float	   *weight;
+
+	for (int r = 0; r < B; r++)
+		n_all += nn_example_bag(examples, spec, example[r]);
+	if (n_all > INT32_MAX)
+		return nn_fail(err, NN_ELIMIT, "a batch of %lld features is too large", (long long) n_all);
+	row = ALLOC(scratch, int32_t, n_all);
+	weight = ALLOC(scratch, float, n_all);
+	if (start == NULL || row == NULL || weight == NULL)
+		return out_of_memory(err);
+
+	for (int r = 0; r < B; r++)
+	{
+		int64_t		i = example[r];
+		const int32_t *from = examples->bag_row + examples->bag_start[i];
+		int64_t		n_bag = nn_example_bag(examples, spec, i);
+		int64_t		n_kind[2];
+
+		/* Words and pairs, then character n-grams: each kind weighs by its own number. */
+		n_kind[0] = examples->bag_n_words == NULL ? n_bag : examples->bag_n_words[i];
+		n_kind[1] = n_bag - n_kind[0];
+		if (n_kind[0] < 0 || n_kind[1] < 0)
+			return nn_fail(err, NN_EINTERNAL, "a bag of %lld features has %lld words",
+						   (long long) n_bag, (long long) n_kind[0]);
+		for (int kind = 0; kind < 2; kind++)
+		{
+			int64_t		n_kept = append_features(from, n_kind[kind], spec->wide_inputs, drop, rng,
+												 row + n, weight + n);
+
+			if (n_kept < 0)
+				return nn_fail(err, NN_EINVAL, "a feature is outside a table of %d", spec->wide_inputs);
+			n += n_kept;
+			from += n_kind[kind];
+		}
+		start[r + 1] = (int32_t) n;
+	}
+
+	batch->bag_start = start;
+	batch->bag_row = row;
+	batch->bag_weight = weight;
+	return NN_OK;
+}
+
+static NnStatus
+pack_targets(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
+			 const int32_t *example, NnArena *scratch, NnError *err)
+{
+	int			B = batch->n_sequences;
+	size_t		C = (size_t) spec->n_outputs;
+
+	if (spec->task == NN_TASK_CLASSIFY && examples->label != NULL)
+	{
+		int32_t    *label = ALLOC(scratch, int32_t, B);
+
+		if (label == NULL)
+			return out_of_memory(err);
+		for (int r = 0; r < B; r++)
+			label[r] = examples->label[example[r]];
+		batch->label = label;
+	}
+	if (spec->task == NN_TASK_REGRESS && examples->target != NULL)
+	{
+		float	   *target = ALLOC(scratch, float, nn_size_mul((size_t) B, C));
+
+		if (target == NULL)
+			return out_of_memory(err);
+		for (int r = 0; r < B; r++)
+			memcpy(target + (size_t) r * C, examples->target + (size_t) example[r] * C, C * sizeof(float));
+		batch->target = target;
+	}
+	return NN_OK;
+}
+
+/* Put pick in order of descending length: order as nn_batch_pack() says, example (B) the numbers themselves. */
+static NnStatus
+sort_pick(const NnSpec *spec, const NnExamples *examples, const int32_t *pick, int n_pick,
+		  NnArena *scratch, int32_t *order, int32_t *example, NnError *err)
+{
+	NnKeyed    *items = ALLOC(scratch, NnKeyed, n_pick);
+	NnKeyed    *other = ALLOC(scratch, NnKeyed, n_pick);
+
+	if (items == NULL || other == NULL)
+		return out_of_memory(err);
+	for (int i = 0; i < n_pick; i++)
+	{
+		int64_t		length;
+
+		if (pick[i] < 0 || pick[i] >= examples->n)
+			return nn_fail(err, NN_EINTERNAL, "example %d of %lld", (int) pick[i], (long long) examples->n);
+		length = nn_example_length(examples, spec, pick[i]);
+		if (length < 0 || length > INT32_MAX)
+			return nn_fail(err, NN_ELIMIT, "a sequence of %lld steps is too long", (long long) length);
+		items[i].key = (uint32_t) (INT32_MAX - length);
+		items[i].value = i;
+	}
+	items = sort_keyed(items, other, n_pick);
+	for (int i = 0; i < n_pick; i++)
+	{
+		order[i] = items[i].value;
+		example[i] = pick[items[i].value];
+	}
+	return NN_OK;
+}
+
+NnStatus
+nn_batch_pack(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
+			  const int32_t *pick, int n_pick, float drop_feature, NnRng *rng,
+			  NnArena *scratch, int32_t *order, NnError *err)
+{
+	int32_t    *example = ALLOC(scratch, int32_t, n_pick);
+
+	if (example == NULL)
+		return out_of_memory(err);
+	memset(batch, 0, sizeof(*batch));
+	batch->n_sequences = n_pick;
+
+	NN_TRY(nn_examples_check(examples, spec, false, err));
+	NN_TRY(sort_pick(spec, examples, pick, n_pick, scratch, order, example, err));
+	NN_TRY(pack_lengths(batch, spec, examples, example, scratch, err));
+	if (spec->cell != NN_CELL_NONE && spec->input == NN_INPUT_TEXT)
+		NN_TRY(pack_tokens(batch, spec, examples, example, scratch, err));
+	else if (spec->cell != NN_CELL_NONE)
+		NN_TRY(pack_values(batch, spec, examples, example, scratch, err));
+
+	if (spec->wide == NN_WIDE_BAG)
+		NN_TRY(pack_bag(batch, spec, examples, example, drop_feature, rng, scratch, err));
+	else if (spec->wide == NN_WIDE_FLAT)
+		NN_TRY(pack_flat(batch, spec, examples, example, scratch, err));
+	return pack_targets(batch, spec, examples, example, scratch, err);
+}
+
+/* ---- sizes ----------------------------------------------------------------- */
+
+/*
+ * A bound of the sum of the n largest numbers of a stream, in one pass and
+ * without memory that grows: numbers fall into buckets an eighth of an octave
+ * wide, and the buckets are emptied from the top.  Exact for outliers, which
+ * stand alone in their bucket, and for numbers cut off at a common limit.
+ */
+#define N_BUCKETS 512
+
+typedef struct NnLargest
+{
+	struct
+	{
+		int64_t		n;
+		int64_t		sum;
+		int64_t		highest;
+	}			bucket[N_BUCKETS];
+} NnLargest;
+
+static void
+largest_add(NnLargest *largest, int64_t value)
+{
+	int			octave = 0;
+	int			at;
+
+	/* value >> octave is in 8 ... 15, below that each number has its own bucket */
+	while ((value >> octave) > 15)
+		octave++;
+	at = octave * 8 + (int) (value >> octave);
+	largest->bucket[at].n++;
+	largest->bucket[at].sum += value;
+	if (value > largest->bucket[at].highest)
+		largest->bucket[at].highest = value;
+}
+
+static int64_t
+largest_sum(const NnLargest *largest, int64_t n)
+{
+	int64_t		sum = 0;
+
+	for (int at = N_BUCKETS - 1; at >= 0 && n > 0; at--)
+	{
+		int64_t		n_here = largest->bucket[at].n < n ? largest->bucket[at].n : n;
+
+		if (n_here == largest->bucket[at].n)
+			sum += largest->bucket[at].sum;
+		else
+			sum += n_here * largest->bucket[at].highest;
+		n -= n_here;
+	}
+	return sum;
+}
+
+void
+nn_batch_bound(NnBatchBound *bound, const NnExamples *examples, const NnSpec *spec, int n_sequences)
+{
+	NnLargest	rows;
+	NnLargest	bags;
+
+	memset(&rows, 0, sizeof(rows));
+	memset(&bags, 0, sizeof(bags));
+	for (int64_t i = 0; i < examples->n; i++)
+	{
+		largest_add(&rows, nn_example_length(examples, spec, i));
+		largest_add(&bags, nn_example_bag(examples, spec, i));
+	}
+	bound->n_sequences = n_sequences < examples->n ? n_sequences : examples->n;
+	bound->n_rows = largest_sum(&rows, n_sequences);
+	bound->n_bag = largest_sum(&bags, n_sequences);
+}
+
+/* What an arena takes for n items: its pieces are aligned to 64 bytes. */
+static size_t
+piece_bytes(int64_t n, size_t item_bytes)
+{
+	return nn_size_add(nn_size_mul((size_t) (n > 0 ? n : 1), item_bytes), 64);
+}
+
+size_t
+nn_batch_bytes(const NnSpec *spec, const NnBatchBound *bound)
+{
+	int64_t		B = bound->n_sequences;
+	int64_t		N = bound->n_rows;
+	size_t		bytes = 0;
+
+	/* example and order, lengths, the sort's two arrays, active and offset (T <= N) */
+	bytes = nn_size_add(bytes, nn_size_mul(3, piece_bytes(B, sizeof(int32_t))));
+	bytes = nn_size_add(bytes, nn_size_mul(2, piece_bytes(B, sizeof(NnKeyed))));
+	bytes = nn_size_add(bytes, nn_size_mul(2, piece_bytes(N + 1, sizeof(int32_t))));
+
+	if (spec->cell != NN_CELL_NONE && spec->input == NN_INPUT_TEXT)
+	{
+		bytes = nn_size_add(bytes, nn_size_mul(2, piece_bytes(N, sizeof(NnKeyed))));
+		bytes = nn_size_add(bytes, nn_size_mul(2, piece_bytes(N, sizeof(int32_t))));
+	}
+	else if (spec->cell != NN_CELL_NONE)
+		bytes = nn_size_add(bytes, nn_size_mul(piece_bytes(N, sizeof(float)), (size_t) spec_channels(spec)));
+
+	if (spec->wide == NN_WIDE_BAG)
+	{
+		bytes = nn_size_add(bytes, piece_bytes(B + 1, sizeof(int32_t)));
+		bytes = nn_size_add(bytes, nn_size_mul(2, piece_bytes(bound->n_bag, sizeof(float))));
+	}
+	else if (spec->wide == NN_WIDE_FLAT)
+		bytes = nn_size_add(bytes, nn_size_mul(piece_bytes(B, sizeof(float)), (size_t) spec->wide_inputs));
+
+	/* labels or targets */
+	return nn_size_add(bytes, nn_size_mul(piece_bytes(B, sizeof(float)), (size_t) spec->n_outputs));
+}

@@ -1,0 +1,41 @@
+/*
+ * train/optimizer.h: inside this room: gradients to weights.
+ *
+ * The order of calls in a step: nn_net_backward() fills the gradients,
+ * nn_optimizer_norm() looks at them, then either nn_optimizer_step() uses them
+ * or nn_optimizer_skip() throws them away.  Both leave every gradient zero.
+ * Rows touched in tables are asked of the net, so all of it must happen before
+ * scratch is reset.
+ */
+#ifndef NN_OPTIMIZER_H
+#define NN_OPTIMIZER_H
+
+#include "train/train.h"
+
+typedef struct NnOptimizer NnOptimizer;
+
+/* Memory comes from arena, which must outlive it; net must outlive it too. */
+NnStatus	nn_optimizer_create(NnOptimizer **optimizer, NnNet *net, const NnTrainOptions *options,
+								NnArena *arena, NnError *err);
+
+/* Upper bound of the bytes it takes for numbers trained. */
+size_t		nn_optimizer_bytes(size_t n_parameters, int n_tensors);
+
+/* Euclidean norm over all gradients; not finite if any of them is not. */
+double		nn_optimizer_norm(const NnOptimizer *optimizer);
+
+/*
+ * One step at `share` of the peak rates, clipped to the options' norm; norm is
+ * nn_optimizer_norm()'s.  The caller calls nn_net_pack() afterwards.
+ */
+void		nn_optimizer_step(NnOptimizer *optimizer, double share, double norm);
+
+void		nn_optimizer_skip(NnOptimizer *optimizer);
+
+/* Start over more carefully: moments zero, all rates half of what they were. */
+void		nn_optimizer_restart(NnOptimizer *optimizer);
+
+/* Share of the peak rate in step (0 ... n_steps - 1). */
+double		nn_schedule_share(const NnTrainOptions *options, int64_t step, int64_t n_steps);
+
+#endif							/* NN_OPTIMIZER_H */
