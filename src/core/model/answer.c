@@ -1,0 +1,146 @@
+/*
+ * model/answer.c: inputs in, answers out.
+ *
+ * Encode all inputs, put them in order of length, cut them into packed batches
+ * of bounded size, run the net, put the numbers back in the order of the inputs.
+ * One input takes the same road.
+ */
+#include "model/answer.h"
+
+#include <string.h>
+
+#include "kern/kern.h"
+#include "model/encode.h"
+
+/* A batch ends at so many sequences or, past its first, so many rows. */
+#define BATCH_SEQUENCES	64
+#define BATCH_ROWS		16384
+
+int
+nn_answer_hidden(const NnModel *model)
+{
+	int			n = (model->spec.cell == NN_CELL_NONE) ? 0 : nn_spec_pooled(&model->spec);
+
+	return n + ((model->spec.wide == NN_WIDE_NONE) ? 0 : model->spec.wide_hidden);
+}
+
+static int64_t
+example_length(const NnExamples *examples, int64_t i)
+{
+	if (examples->token_start != NULL)
+		return examples->token_start[i + 1] - examples->token_start[i];
+	return examples->step_start[i + 1] - examples->step_start[i];
+}
+
+/* Input numbers by descending length, ties as given: a merge sort, as it must be stable. */
+static void
+sort_by_length(const NnExamples *examples, int32_t *pick, int32_t *spare, int n)
+{
+	for (int width = 1; width < n; width *= 2)
+	{
+		for (int start = 0; start < n; start += 2 * width)
+		{
+			int			middle = start + width < n ? start + width : n;
+			int			stop = start + 2 * width < n ? start + 2 * width : n;
+			int			a = start,
+						b = middle;
+
+			for (int i = start; i < stop; i++)
+			{
+				bool		is_left = a < middle &&
+					(b >= stop || example_length(examples, pick[a]) >= example_length(examples, pick[b]));
+
+				spare[i] = is_left ? pick[a++] : pick[b++];
+			}
+		}
+		memcpy(pick, spare, (size_t) n * sizeof(int32_t));
+	}
+}
+
+/* Outputs of one batch -> probabilities or numbers in the target's units. */
+static void
+finish(const NnModel *model, int n, float *out)
+{
+	int			C = model->spec.n_outputs;
+
+	if (model->spec.task == NN_TASK_CLASSIFY)
+	{
+		nn_softmax_rows(n, C, out, C);
+		return;
+	}
+	for (int i = 0; i < n * C; i++)
+		out[i] = (float) ((double) out[i] * model->target_scale + model->target_mean);
+}
+
+/* How many of the sorted picks make the next batch. */
+static int
+batch_size(const NnExamples *examples, const int32_t *pick, int n)
+{
+	int64_t		rows = 0;
+	int			size = 0;
+
+	while (size < n && size < BATCH_SEQUENCES)
+	{
+		rows += example_length(examples, pick[size]);
+		if (size > 0 && rows > BATCH_ROWS)
+			break;
+		size++;
+	}
+	return size;
+}
+
+static NnStatus
+answer_batch(const NnModel *model, const NnExamples *examples, const int32_t *pick, int n,
+			 NnArena *scratch, float *out, float *hidden, NnError *err)
+{
+	int			C = model->spec.n_outputs;
+	int			W = nn_answer_hidden(model);
+	int32_t    *order = NN_TAKE(scratch, int32_t, (size_t) n);
+	float	   *batch_out = NN_TAKE(scratch, float, (size_t) n * (size_t) C);
+	float	   *batch_hidden = (hidden != NULL) ? NN_TAKE(scratch, float, (size_t) n * (size_t) W) : NULL;
+	NnBatch		batch;
+
+	if (order == NULL || batch_out == NULL || (hidden != NULL && batch_hidden == NULL))
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	NN_TRY(nn_batch_pack(&batch, &model->spec, examples, pick, n, 0.0f, NULL, scratch, order, err));
+	NN_TRY(nn_net_forward(model->net, &batch, scratch, batch_out, NULL, NULL, batch_hidden, err));
+	finish(model, n, batch_out);
+	for (int b = 0; b < n; b++)
+	{
+		size_t		to = (size_t) pick[order[b]];
+
+		memcpy(out + to * (size_t) C, batch_out + (size_t) b * (size_t) C, (size_t) C * sizeof(float));
+		if (hidden != NULL)
+			memcpy(hidden + to * (size_t) W, batch_hidden + (size_t) b * (size_t) W,
+				   (size_t) W * sizeof(float));
+	}
+	return NN_OK;
+}
+
+NnStatus
+nn_answer(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
+		  float *out, NnReading *readings, float *hidden, NnError *err)
+{
+	NnExamples	examples;
+	int32_t    *pick;
+	int32_t    *spare;
+
+	NN_TRY(nn_encode(model, inputs, n, scratch, &examples, readings, err));
+	pick = NN_TAKE(scratch, int32_t, (size_t) n);
+	spare = NN_TAKE(scratch, int32_t, (size_t) n);
+	if (n > 0 && (pick == NULL || spare == NULL))
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	for (int i = 0; i < n; i++)
+		pick[i] = i;
+	sort_by_length(&examples, pick, spare, n);
+	for (int done = 0; done < n;)
+	{
+		int			size = batch_size(&examples, pick + done, n - done);
+
+		if (model->env->poll(model->env->ctx) != 0)
+			return nn_fail(err, NN_ECANCELED, "canceled");
+		NN_TRY(answer_batch(model, &examples, pick + done, size, scratch, out, hidden, err));
+		done += size;
+	}
+	return NN_OK;
+}

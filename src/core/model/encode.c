@@ -1,0 +1,321 @@
+/*
+ * model/encode.c: inputs -> examples, for answering.
+ *
+ * One walk over the words of a text feeds both branches.  The same words give
+ * the same lists as in learning (learn_rows.c), in the same order, so a row of
+ * the training set is answered from the very numbers it was learned with.
+ */
+#include "model/encode.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+bool
+nn_list_reserve(NnList *list, int64_t n_more, NnArena *arena)
+{
+	int64_t		capacity = list->capacity;
+	int32_t    *item;
+
+	if (list->n + n_more <= capacity)
+		return true;
+	if (capacity < 64)
+		capacity = 64;
+	while (capacity < list->n + n_more)
+		capacity *= 2;
+	item = NN_TAKE(arena, int32_t, (size_t) capacity);
+	if (item == NULL)
+		return false;
+	if (list->n > 0)
+		memcpy(item, list->item, (size_t) list->n * sizeof(int32_t));
+	list->item = item;
+	list->capacity = capacity;
+	return true;
+}
+
+/* ---- checks ------------------------------------------------------------------ */
+
+static NnStatus
+check_numbers(const NnValue *value, NnError *err)
+{
+	int64_t		n = (int64_t) value->n_steps * value->n_channels;
+
+	for (int64_t i = 0; i < n; i++)
+		if (!isfinite(value->numbers[i]))
+			return nn_fail(err, NN_ERANGE, "input array holds %s at position %lld",
+						   isnan(value->numbers[i]) ? "NaN" : "an infinite number", (long long) i + 1);
+	return NN_OK;
+}
+
+NnStatus
+nn_value_check(const NnValue *value, NnError *err)
+{
+	size_t		n_bytes = value->n_bytes;
+
+	if (value->kind == NN_VALUE_NUMBERS)
+		return check_numbers(value, err);
+	if (value->kind == NN_VALUE_WORDS)
+	{
+		n_bytes = 0;
+		for (int i = 0; i < value->n_words; i++)
+			n_bytes = nn_size_add(n_bytes, value->word_bytes[i]);
+	}
+	if (n_bytes > NN_MAX_TEXT_BYTES)
+	{
+		nn_fail(err, NN_ELIMIT, "input text is too long");
+		nn_fail_detail(err, "It has %zu bytes; at most %d are read.", n_bytes, NN_MAX_TEXT_BYTES);
+		return nn_fail_hint(err, "Cut it, for example with left(text, 1000000).");
+	}
+	return NN_OK;
+}
+
+NnStatus
+nn_encode_check(const NnModel *model, const NnValue *input, NnError *err)
+{
+	bool		is_text = model->spec.input == NN_INPUT_TEXT;
+	int			n_steps = input->n_steps;
+	int			n_channels = input->n_channels;
+
+	if (is_text != (input->kind != NN_VALUE_NUMBERS))
+	{
+		nn_fail(err, NN_EINVAL, "the model reads %s, the input is %s",
+				is_text ? "text" : "arrays of numbers", is_text ? "an array of numbers" : "text");
+		return NN_EINVAL;
+	}
+	NN_TRY(nn_value_check(input, err));
+	if (is_text)
+		return NN_OK;
+	if (model->spec.input == NN_INPUT_VECTOR && n_channels == 1)
+	{
+		n_channels = n_steps;
+		n_steps = 1;
+	}
+	if (n_steps > 0 && n_channels != model->n_channels)
+		return nn_fail(err, NN_EINVAL, "the model reads %d numbers a step, the input has %d",
+					   model->n_channels, n_channels);
+	if (model->flat_steps > 0 && n_steps != model->flat_steps)
+		return nn_fail(err, NN_EINVAL, "the model reads exactly %d %s, the input has %d",
+					   model->spec.input == NN_INPUT_VECTOR ? model->n_channels : model->flat_steps,
+					   model->spec.input == NN_INPUT_VECTOR ? "numbers" : "steps",
+					   model->spec.input == NN_INPUT_VECTOR ? n_channels * (n_steps > 0) : n_steps);
+	return NN_OK;
+}
+
+/* ---- text ---------------------------------------------------------------------- */
+
+/* The lists of one text while it is read. */
+typedef struct TextLists
+{
+	const NnModel *model;
+	NnArena    *scratch;
+	NnList	   *tokens;
+	NnList	   *rows;
+	NnList		ngrams;			/* of this text; appended to rows at its end */
+	int64_t		n_text_tokens;	/* tokens in the whole text */
+	int64_t		n_used;
+	int64_t		n_unknown;
+	uint64_t	last_hash;
+	bool		has_last;
+} TextLists;
+
+static bool
+add_row(TextLists *lists, NnList *list, uint64_t key)
+{
+	int32_t		row = nn_feature_index_find(lists->model->features, key);
+
+	if (row < 0)
+		return true;
+	if (!nn_list_reserve(list, 1, lists->scratch))
+		return false;
+	list->item[list->n++] = row;
+	return true;
+}
+
+static bool
+add_word_features(TextLists *lists, const NnWord *word)
+{
+	uint64_t	hash = nn_hash_bytes(word->bytes, (uint64_t) word->n_bytes, 0);
+	bool		ok = add_row(lists, lists->rows, nn_feature_word(hash));
+
+	if (lists->has_last)
+		ok = ok && add_row(lists, lists->rows, nn_feature_pair(lists->last_hash, hash));
+	lists->last_hash = hash;
+	lists->has_last = true;
+	if (ok && lists->model->has_ngrams)
+	{
+		uint64_t	keys[3 * NN_WORD_CHARACTERS + 8];
+		int			n = nn_feature_ngrams(word->bytes, word->n_bytes, keys);
+
+		for (int i = 0; i < n && ok; i++)
+			ok = add_row(lists, &lists->ngrams, keys[i]);
+	}
+	return ok;
+}
+
+static bool
+add_word_tokens(TextLists *lists, const NnWord *word)
+{
+	int32_t		ids[NN_WORD_BYTES + 8];
+	bool		is_known;
+	int			n = nn_vocabulary_encode(lists->model->vocabulary, word->bytes, word->n_bytes, ids, &is_known);
+	int64_t		n_room = lists->model->max_tokens - lists->n_used;
+
+	lists->n_text_tokens += n;
+	lists->n_unknown += !is_known;
+	if (n > n_room)
+		n = (int) n_room;
+	if (n <= 0)
+		return true;
+	if (!nn_list_reserve(lists->tokens, n, lists->scratch))
+		return false;
+	memcpy(lists->tokens->item + lists->tokens->n, ids, (size_t) n * sizeof(int32_t));
+	lists->tokens->n += n;
+	lists->n_used += n;
+	return true;
+}
+
+static NnStatus
+read_text(TextLists *lists, const char *text, size_t n_bytes, NnError *err)
+{
+	NnTokenizer tokenizer;
+	NnWord		word;
+
+	nn_tokenizer_init(&tokenizer, lists->model->env, &lists->model->tokenizer, text, n_bytes);
+	for (;;)
+	{
+		bool		ok = true;
+
+		NN_TRY(nn_tokenizer_next(&tokenizer, &word, err));
+		if (word.bytes == NULL)
+			return NN_OK;
+		if (lists->model->features != NULL)
+			ok = add_word_features(lists, &word);
+		if (ok && lists->model->vocabulary != NULL)
+			ok = add_word_tokens(lists, &word);
+		else if (lists->model->vocabulary == NULL)
+			lists->n_text_tokens++;
+		if (!ok)
+			return nn_fail(err, NN_ENOMEM, "out of memory");
+	}
+}
+
+/* One input's words into lists; fills n_words (rows of words and pairs). */
+static NnStatus
+read_value(TextLists *lists, const NnValue *input, int32_t *n_words, NnError *err)
+{
+	int64_t		first = lists->rows->n;
+
+	lists->ngrams.n = 0;
+	lists->n_text_tokens = lists->n_used = lists->n_unknown = 0;
+	lists->has_last = false;
+	if (input->kind == NN_VALUE_TEXT)
+		NN_TRY(read_text(lists, input->text, input->n_bytes, err));
+	else
+		for (int i = 0; i < input->n_words; i++)
+			NN_TRY(read_text(lists, input->words[i], input->word_bytes[i], err));
+	*n_words = (int32_t) (lists->rows->n - first);
+	if (!nn_list_reserve(lists->rows, lists->ngrams.n, lists->scratch))
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	if (lists->ngrams.n > 0)
+		memcpy(lists->rows->item + lists->rows->n, lists->ngrams.item,
+			   (size_t) lists->ngrams.n * sizeof(int32_t));
+	lists->rows->n += lists->ngrams.n;
+	return NN_OK;
+}
+
+static NnStatus
+encode_text(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
+			NnExamples *examples, NnReading *readings, NnError *err)
+{
+	NnList		tokens = {0};
+	NnList		rows = {0};
+	TextLists	lists = {0};
+	int64_t    *token_start = NN_ALLOC(scratch, int64_t, (size_t) n + 1);
+	int64_t    *bag_start = NN_ALLOC(scratch, int64_t, (size_t) n + 1);
+	int32_t    *n_words = NN_ALLOC(scratch, int32_t, (size_t) n);
+
+	if (token_start == NULL || bag_start == NULL || n_words == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	lists.model = model;
+	lists.scratch = scratch;
+	lists.tokens = &tokens;
+	lists.rows = &rows;
+	for (int i = 0; i < n; i++)
+	{
+		NN_TRY(nn_encode_check(model, &inputs[i], err));
+		NN_TRY(read_value(&lists, &inputs[i], &n_words[i], err));
+		token_start[i + 1] = tokens.n;
+		bag_start[i + 1] = rows.n;
+		if (readings != NULL)
+		{
+			readings[i].n_tokens = lists.n_text_tokens;
+			readings[i].n_used = (model->vocabulary != NULL) ? lists.n_used : lists.n_text_tokens;
+			readings[i].n_unknown = lists.n_unknown;
+		}
+	}
+	examples->token_start = token_start;
+	examples->token = tokens.item;
+	examples->bag_start = bag_start;
+	examples->bag_row = rows.item;
+	examples->bag_n_words = n_words;
+	return NN_OK;
+}
+
+/* ---- numbers --------------------------------------------------------------------- */
+
+static NnStatus
+encode_numbers(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
+			   NnExamples *examples, NnReading *readings, NnError *err)
+{
+	int			E = model->n_channels;
+	int64_t    *step_start = NN_ALLOC(scratch, int64_t, (size_t) n + 1);
+	float	   *values;
+
+	if (step_start == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	for (int i = 0; i < n; i++)
+	{
+		int64_t		n_numbers = (int64_t) inputs[i].n_steps * inputs[i].n_channels;
+		int64_t		n_steps;
+
+		NN_TRY(nn_encode_check(model, &inputs[i], err));
+		n_steps = n_numbers / E;
+		if (readings != NULL)
+		{
+			readings[i].n_tokens = n_steps;
+			readings[i].n_used = n_steps < model->max_tokens ? n_steps : model->max_tokens;
+			readings[i].n_unknown = 0;
+		}
+		/* the recurrent branch reads the last steps: they are nearest to the answer */
+		if (n_steps > model->max_tokens && model->flat_steps == 0)
+			n_steps = model->max_tokens;
+		step_start[i + 1] = step_start[i] + n_steps;
+	}
+	values = NN_TAKE(scratch, float, (size_t) step_start[n] * (size_t) E);
+	if (values == NULL && step_start[n] > 0)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	for (int i = 0; i < n; i++)
+	{
+		int64_t		n_kept = (step_start[i + 1] - step_start[i]) * E;
+		const float *from = inputs[i].numbers + ((int64_t) inputs[i].n_steps * inputs[i].n_channels - n_kept);
+		float	   *to = values + step_start[i] * E;
+
+		for (int64_t j = 0; j < n_kept; j++)
+			to[j] = (from[j] - model->input_mean[j % E]) * model->input_scale[j % E];
+	}
+	examples->step_start = step_start;
+	examples->values = values;
+	return NN_OK;
+}
+
+NnStatus
+nn_encode(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
+		  NnExamples *examples, NnReading *readings, NnError *err)
+{
+	memset(examples, 0, sizeof(*examples));
+	examples->n = n;
+	if (model->spec.input == NN_INPUT_TEXT)
+		return encode_text(model, inputs, n, scratch, examples, readings, err);
+	return encode_numbers(model, inputs, n, scratch, examples, readings, err);
+}

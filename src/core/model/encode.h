@@ -1,0 +1,38 @@
+/*
+ * model/encode.h: inputs -> examples, for learning and for answering.
+ *
+ * A text becomes two lists: tokens (for the recurrent branch, at most
+ * max_tokens) and rows of the bag's table: words and pairs as they come, then
+ * character n-grams.  Everything is kept in one arena.
+ */
+#ifndef NN_ENCODE_H
+#define NN_ENCODE_H
+
+#include "model/answer.h"
+#include "train/train.h"
+
+/* Texts longer than this are refused: what one call holds must be bounded. */
+#define NN_MAX_TEXT_BYTES	(64 * 1024 * 1024)
+
+/* A growing array inside an arena (its old blocks stay there until the arena is reset). */
+typedef struct NnList
+{
+	int32_t    *item;
+	int64_t		n;
+	int64_t		capacity;
+} NnList;
+
+/* Room for n_more items; false if out of memory. */
+bool		nn_list_reserve(NnList *list, int64_t n_more, NnArena *arena);
+
+/* Encode inputs[0 ... n - 1] for the model, as examples without targets; all memory from scratch. */
+NnStatus	nn_encode(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
+					  NnExamples *examples, NnReading *readings, NnError *err);
+
+/* Does the input fit the model?  NN_EINVAL, NN_ERANGE, NN_ELIMIT with a message if not. */
+NnStatus	nn_encode_check(const NnModel *model, const NnValue *input, NnError *err);
+
+/* Checks of a value by itself, shared with the learner. */
+NnStatus	nn_value_check(const NnValue *value, NnError *err);
+
+#endif							/* NN_ENCODE_H */

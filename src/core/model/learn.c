@@ -1,0 +1,225 @@
+/*
+ * model/learn.c: training, branch scales, the report, the file.
+ */
+#include "model/learn_private.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+/* The spread that given word vectors are scaled to, measured best for GloVe (doc/recipes.md). */
+#define VECTOR_DEVIATION	0.3
+
+/* Scale factor that gives all kept vectors VECTOR_DEVIATION. */
+static float
+vector_scale(const NnLearner *learner)
+{
+	double		squares = nn_sum_squares((int64_t) learner->vectors.n, learner->vectors.data);
+	double		deviation = sqrt(squares / (double) learner->vectors.n);
+
+	return deviation > 1e-12 ? (float) (VECTOR_DEVIATION / deviation) : 1.0f;
+}
+
+/* Given word vectors replace the first weights of their words. */
+static void
+set_vectors(NnLearner *learner)
+{
+	NnTensor   *embedding = nn_net_find_tensor(learner->model->net, "embedding.weight");
+	int			E = learner->vector_width;
+	float		scale;
+
+	if (embedding == NULL || learner->vector_word.n == 0)
+		return;
+	scale = vector_scale(learner);
+	for (size_t i = 0; i < learner->vector_word.n; i++)
+	{
+		int32_t		word = ((const int32_t *) learner->vector_word.data)[i];
+		const NnLexeme *lexeme = nn_lexicon_get(learner->lexicon, word);
+		int			id = nn_vocabulary_find(learner->model->vocabulary,
+											nn_lexicon_bytes(learner->lexicon, word), (int) lexeme->n_bytes);
+
+		if (id < 0)
+			continue;
+		for (int e = 0; e < E; e++)
+			embedding->data[(size_t) id * (size_t) E + (size_t) e] =
+				scale * ((const float *) learner->vectors.data)[i * (size_t) E + (size_t) e];
+	}
+}
+
+/* Weight n / (C n_c) for label c (King and Zeng 2001; scikit-learn's "balanced"). */
+static NnStatus
+weigh_classes(NnLearner *learner, NnError *err)
+{
+	int			C = learner->model->spec.n_outputs;
+	const NnExamples *examples = &learner->train.examples;
+	double	   *count;
+
+	learner->class_weight = NULL;
+	if (learner->task != NN_TASK_CLASSIFY || learner->options.class_weights != 1)
+		return NN_OK;
+	learner->class_weight = NN_ALLOC(learner->model->arena, float, (size_t) C);
+	count = NN_ALLOC(learner->model->arena, double, (size_t) C);
+	if (learner->class_weight == NULL || count == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	for (int64_t i = 0; i < examples->n; i++)
+		count[examples->label[i]] += 1.0;
+	for (int c = 0; c < C; c++)
+		learner->class_weight[c] = (float) ((double) examples->n / ((double) C * fmax(count[c], 1.0)));
+	return NN_OK;
+}
+
+/* One training on the parts as they are: a new net in the model, trained. */
+static NnStatus
+train_once(NnLearner *learner, NnTrainReport *report, NnError *err)
+{
+	NnModel    *model = learner->model;
+	NnTrainOptions options;
+	NnRng		rng;
+
+	nn_rng_seed(&rng, (uint64_t) learner->options.seed);
+	NN_TRY(weigh_classes(learner, err));
+	nn_recipe_train_options(&learner->options, &options);
+	options.class_weight = learner->class_weight;
+	NN_TRY(nn_net_create(&model->net, model->arena, &model->spec, true, err));
+	nn_net_init(model->net, &rng);
+	set_vectors(learner);
+	nn_net_pack(model->net);
+	return nn_train(model->net, &learner->train.examples, &learner->valid.examples, &options,
+					learner->env, report, err);
+}
+
+/* ---- the report --------------------------------------------------------------------- */
+
+static NnStatus
+count_labels(NnLearner *learner, NnError *err)
+{
+	NnLearnReport *report = &learner->report;
+	size_t		C = (size_t) learner->model->spec.n_outputs;
+	NnArena    *arena = learner->model->arena;
+
+	report->per_class = NN_ALLOC(arena, NnClassMetrics, C);
+	report->n_label_rows = NN_ALLOC(arena, int64_t, C);
+	if (report->per_class == NULL || report->n_label_rows == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	for (size_t i = 0; i < learner->rows.n; i++)
+		report->n_label_rows[learner->label_rank[((const NnRow *) learner->rows.data)[i].label]]++;
+
+	/* a confusion matrix of thousands of labels helps nobody */
+	report->confusion = C <= 200 ? NN_ALLOC(arena, int64_t, C * C) : NULL;
+	return NN_OK;
+}
+
+static void
+measure_regression(NnLearner *learner, float *out, NnArena *arena)
+{
+	const NnExamples *valid = &learner->valid.examples;
+	double	   *predicted = NN_ALLOC(arena, double, (size_t) valid->n);
+	double	   *target = NN_ALLOC(arena, double, (size_t) valid->n);
+
+	if (predicted == NULL || target == NULL)
+		return;
+	for (int64_t i = 0; i < valid->n; i++)
+	{
+		predicted[i] = (double) out[i] * learner->model->target_scale + learner->model->target_mean;
+		target[i] = (double) valid->target[i] * learner->model->target_scale + learner->model->target_mean;
+	}
+	nn_metrics_regress(valid->n, predicted, target, &learner->report.held_out);
+}
+
+/* Metrics of the held-out rows under the weights as they will be stored. */
+static NnStatus
+measure(NnLearner *learner, NnArena *arena, NnError *err)
+{
+	const NnExamples *valid = &learner->valid.examples;
+	NnLearnReport *report = &learner->report;
+	int			C = learner->model->spec.n_outputs;
+	float	   *out = NN_TAKE(arena, float, (size_t) valid->n * (size_t) C);
+
+	if (out == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	NN_TRY(nn_outputs(learner->model->net, valid, learner->env, out, NULL, NULL, err));
+	if (learner->task == NN_TASK_REGRESS)
+	{
+		measure_regression(learner, out, arena);
+		return NN_OK;
+	}
+	nn_softmax_rows(valid->n, C, out, C);
+	nn_metrics_classify(valid->n, C, out, valid->label, &report->held_out, report->per_class,
+						report->confusion);
+	return NN_OK;
+}
+
+static NnStatus
+report_held_out(NnLearner *learner, NnError *err)
+{
+	NnArena    *arena;
+	NnStatus	status;
+
+	if (learner->task == NN_TASK_CLASSIFY)
+		NN_TRY(count_labels(learner, err));
+	if (learner->valid.examples.n == 0)
+		return NN_OK;
+	arena = nn_arena_create(learner->env);
+	if (arena == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	status = measure(learner, arena, err);
+	nn_arena_destroy(arena);
+	return status;
+}
+
+/* ---- the calls -------------------------------------------------------------------------- */
+
+static NnFloatKind
+float_kind(const NnLearner *learner)
+{
+	return learner->options.weights == 1 ? NN_FLOAT_F32 : NN_FLOAT_F16;
+}
+
+/* Weights beyond half precision's range are stored whole. */
+static NnStatus
+round_weights(NnLearner *learner, NnError *err)
+{
+	NnStatus	status = nn_file_round(learner->model, float_kind(learner), err);
+
+	if (status == NN_ERANGE)
+	{
+		learner->options.weights = 1;
+		status = nn_file_round(learner->model, NN_FLOAT_F32, err);
+	}
+	nn_net_pack(learner->model->net);
+	return status;
+}
+
+NnStatus
+nn_learner_train(NnLearner *learner, const NnLearnReport **report, NnError *err)
+{
+	NnLearnReport *own = &learner->report;
+	size_t		n_bytes;
+
+	if (!learner->is_planned)
+		return nn_fail(err, NN_EINTERNAL, "training before the plan");
+	memset(own, 0, sizeof(*own));
+	own->plan = learner->plan;
+	NN_TRY(train_once(learner, &own->train, err));
+	NN_TRY(round_weights(learner, err));
+	NN_TRY(nn_fit_scales(learner->model->net, &learner->valid.examples, learner->env, err));
+	NN_TRY(report_held_out(learner, err));
+	n_bytes = nn_learner_bytes(learner) + own->train.peak_bytes;
+	if (n_bytes > learner->peak_bytes)
+		learner->peak_bytes = n_bytes;
+	*report = own;
+	return NN_OK;
+}
+
+NnModel *
+nn_learner_model(NnLearner *learner)
+{
+	return learner->model;
+}
+
+NnStatus
+nn_learner_write(NnLearner *learner, NnArray *out, NnError *err)
+{
+	return nn_file_write(learner->model, float_kind(learner), out, err);
+}

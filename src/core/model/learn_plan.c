@@ -1,0 +1,814 @@
+/*
+ * model/learn_plan.c: from rows to examples.
+ *
+ * Rows are put in the order of their hashes first: whatever order the host read
+ * them in, the same rows give the same plan, the same batches and so the same
+ * weights.  A row is held out if its input's hash falls under the share asked
+ * for; so equal inputs are on one side, and a row that was held out once stays so
+ * when the table grows.  A label all of whose rows would be held out gives them
+ * back to training.
+ */
+#include "model/learn_private.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+/* At most so many rows are held out: the standard error of an accuracy is then under 0.7 points. */
+#define MAX_HELD_OUT	5000
+
+/* ---- parts ---------------------------------------------------------------------- */
+
+void
+nn_part_init(NnPart *part, const NnEnv *env)
+{
+	memset(part, 0, sizeof(*part));
+	nn_array_init(&part->token_start, env, sizeof(int64_t));
+	nn_array_init(&part->token, env, sizeof(int32_t));
+	nn_array_init(&part->bag_start, env, sizeof(int64_t));
+	nn_array_init(&part->bag_row, env, sizeof(int32_t));
+	nn_array_init(&part->bag_n_words, env, sizeof(int32_t));
+	nn_array_init(&part->step_start, env, sizeof(int64_t));
+	nn_array_init(&part->values, env, sizeof(float));
+	nn_array_init(&part->label, env, sizeof(int32_t));
+	nn_array_init(&part->target, env, sizeof(float));
+}
+
+void
+nn_part_free(NnPart *part)
+{
+	nn_array_free(&part->token_start);
+	nn_array_free(&part->token);
+	nn_array_free(&part->bag_start);
+	nn_array_free(&part->bag_row);
+	nn_array_free(&part->bag_n_words);
+	nn_array_free(&part->step_start);
+	nn_array_free(&part->values);
+	nn_array_free(&part->label);
+	nn_array_free(&part->target);
+	memset(&part->examples, 0, sizeof(part->examples));
+}
+
+size_t
+nn_part_bytes(const NnPart *part)
+{
+	return nn_array_bytes(&part->token_start) + nn_array_bytes(&part->token) +
+		nn_array_bytes(&part->bag_start) + nn_array_bytes(&part->bag_row) +
+		nn_array_bytes(&part->bag_n_words) + nn_array_bytes(&part->step_start) +
+		nn_array_bytes(&part->values) + nn_array_bytes(&part->label) + nn_array_bytes(&part->target);
+}
+
+static bool
+push_i64(NnArray *array, int64_t value)
+{
+	int64_t    *place = nn_array_push(array, 1);
+
+	if (place != NULL)
+		*place = value;
+	return place != NULL;
+}
+
+static bool
+push_i32(NnArray *array, int32_t value)
+{
+	int32_t    *place = nn_array_push(array, 1);
+
+	if (place != NULL)
+		*place = value;
+	return place != NULL;
+}
+
+/* ---- order and split -------------------------------------------------------------- */
+
+static const NnRow *
+row_of(const NnLearner *learner, int64_t i)
+{
+	return (const NnRow *) learner->rows.data + i;
+}
+
+/* Heapsort of row numbers by (input hash, target hash): qsort has no context, and equal rows need no order. */
+static bool
+is_before(const NnLearner *learner, int32_t a, int32_t b)
+{
+	const NnRow *x = row_of(learner, a);
+	const NnRow *y = row_of(learner, b);
+
+	if (x->input_hash != y->input_hash)
+		return x->input_hash < y->input_hash;
+	return x->target_hash < y->target_hash;
+}
+
+static void
+sift_down(const NnLearner *learner, int32_t *heap, int64_t at, int64_t n)
+{
+	for (;;)
+	{
+		int64_t		child = 2 * at + 1;
+		int32_t		item = heap[at];
+
+		if (child >= n)
+			return;
+		if (child + 1 < n && is_before(learner, heap[child], heap[child + 1]))
+			child++;
+		if (!is_before(learner, item, heap[child]))
+			return;
+		heap[at] = heap[child];
+		heap[child] = item;
+		at = child;
+	}
+}
+
+static NnStatus
+sort_rows(NnLearner *learner, NnError *err)
+{
+	int64_t		n = (int64_t) learner->rows.n;
+	int32_t    *sorted = learner->env->alloc(learner->env->ctx, (size_t) n * sizeof(int32_t));
+
+	if (sorted == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	learner->sorted = sorted;
+	learner->n_sorted = n;
+	for (int64_t i = 0; i < n; i++)
+		sorted[i] = (int32_t) i;
+	for (int64_t i = n / 2 - 1; i >= 0; i--)
+		sift_down(learner, sorted, i, n);
+	for (int64_t end = n - 1; end > 0; end--)
+	{
+		int32_t		item = sorted[0];
+
+		sorted[0] = sorted[end];
+		sorted[end] = item;
+		sift_down(learner, sorted, 0, end);
+	}
+	return NN_OK;
+}
+
+/* The share of rows to hold out. */
+static double
+held_out_share(const NnLearner *learner)
+{
+	double		n = (double) learner->rows.n;
+	double		share = learner->options.validation;
+
+	return (share * n > MAX_HELD_OUT) ? MAX_HELD_OUT / n : share;
+}
+
+static bool
+falls_under(const NnRow *row, double share)
+{
+	return (double) (nn_mix64(row->input_hash) >> 11) * 0x1.0p-53 < share;
+}
+
+/* Mark in is_label_kept which labels have a row outside the held-out part. */
+static void
+find_kept_labels(const NnLearner *learner, double share, bool *is_label_kept)
+{
+	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
+		if (!falls_under(row_of(learner, i), share))
+			is_label_kept[row_of(learner, i)->label] = true;
+}
+
+/* ---- labels -------------------------------------------------------------------------- */
+
+static int
+compare_labels(const NnLexicon *lexicon, int32_t a, int32_t b)
+{
+	uint32_t	n_a = nn_lexicon_get(lexicon, a)->n_bytes;
+	uint32_t	n_b = nn_lexicon_get(lexicon, b)->n_bytes;
+	int			order = memcmp(nn_lexicon_bytes(lexicon, a), nn_lexicon_bytes(lexicon, b),
+							   n_a < n_b ? n_a : n_b);
+
+	return order != 0 ? order : (n_a > n_b) - (n_a < n_b);
+}
+
+/* Labels in byte order: names into the model, ranks into label_rank.  Shell sort: there are few. */
+static NnStatus
+rank_labels(NnLearner *learner, NnError *err)
+{
+	const NnLexicon *lexicon = learner->label_lexicon;
+	int			C = nn_lexicon_n(lexicon);
+	NnArena    *arena = learner->model->arena;
+	int32_t    *order = NN_ALLOC(arena, int32_t, (size_t) C);
+
+	learner->label_rank = learner->env->alloc(learner->env->ctx, (size_t) C * sizeof(int32_t));
+	learner->model->labels = NN_ALLOC(arena, char *, (size_t) C);
+	if (order == NULL || learner->label_rank == NULL || learner->model->labels == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	for (int c = 0; c < C; c++)
+		order[c] = c;
+	for (int gap = C / 2; gap > 0; gap /= 2)
+		for (int i = gap; i < C; i++)
+			for (int j = i; j >= gap && compare_labels(lexicon, order[j - gap], order[j]) > 0; j -= gap)
+			{
+				int32_t		item = order[j];
+
+				order[j] = order[j - gap];
+				order[j - gap] = item;
+			}
+	for (int c = 0; c < C; c++)
+	{
+		learner->label_rank[order[c]] = c;
+		learner->model->labels[c] = nn_arena_copy(arena, nn_lexicon_bytes(lexicon, order[c]),
+												  nn_lexicon_get(lexicon, order[c])->n_bytes);
+		if (learner->model->labels[c] == NULL)
+			return nn_fail(err, NN_ENOMEM, "out of memory");
+	}
+	return NN_OK;
+}
+
+static NnStatus
+check_rows(const NnLearner *learner, NnError *err)
+{
+	if (learner->rows.n == 0)
+	{
+		nn_fail(err, NN_EDATA, "no rows to learn from");
+		return nn_fail_hint(err, "Rows whose input or target is null do not count.");
+	}
+	if (learner->task == NN_TASK_CLASSIFY)
+	{
+		int			C = nn_lexicon_n(learner->label_lexicon);
+
+		if (C < 2)
+		{
+			nn_fail(err, NN_EDATA, "all rows have the same label");
+			nn_fail_detail(err, "All %zu rows are labeled \"%.*s\".", learner->rows.n,
+						   (int) nn_lexicon_get(learner->label_lexicon, 0)->n_bytes,
+						   nn_lexicon_bytes(learner->label_lexicon, 0));
+			return nn_fail_hint(err, "At least two labels with two rows each are needed.");
+		}
+		for (int c = 0; c < C; c++)
+			if (nn_lexicon_get(learner->label_lexicon, c)->n_tokens >= 2)
+				return NN_OK;
+		nn_fail(err, NN_EDATA, "every label has only one row");
+		nn_fail_detail(err, "There are %d labels in %zu rows.", C, learner->rows.n);
+		return nn_fail_hint(err, "Is the target column the right one? At least two rows of a label are needed to learn it.");
+	}
+	if (learner->rows.n < 2)
+	{
+		nn_fail(err, NN_EDATA, "too few rows to learn from");
+		return nn_fail_detail(err, "There is one row; at least two are needed.");
+	}
+	return NN_OK;
+}
+
+/* ---- standardization ------------------------------------------------------------------ */
+
+/* Mean and 1 / deviation of each channel over all rows. */
+static NnStatus
+standardize_input(NnLearner *learner, NnError *err)
+{
+	NnModel    *model = learner->model;
+	int			E = model->n_channels;
+	const float *x = learner->floats.data;
+	int64_t		n = (int64_t) learner->floats.n / E;
+
+	model->input_mean = NN_ALLOC(model->arena, float, (size_t) E);
+	model->input_scale = NN_ALLOC(model->arena, float, (size_t) E);
+	if (model->input_mean == NULL || model->input_scale == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	for (int e = 0; e < E; e++)
+	{
+		double		sum = 0.0;
+		double		squares = 0.0;
+		double		mean;
+
+		for (int64_t i = 0; i < n; i++)
+			sum += (double) x[i * E + e];
+		mean = sum / (double) n;
+		for (int64_t i = 0; i < n; i++)
+			squares += ((double) x[i * E + e] - mean) * ((double) x[i * E + e] - mean);
+		squares = sqrt(squares / (double) n);
+		model->input_mean[e] = (float) mean;
+		/* a channel that never changes says nothing */
+		model->input_scale[e] = (squares > 1e-12 && isfinite(squares)) ? (float) (1.0 / squares) : 1.0f;
+	}
+	return NN_OK;
+}
+
+static void
+standardize_target(NnLearner *learner)
+{
+	double		n = (double) learner->rows.n;
+	double		mean = 0.0;
+	double		squares = 0.0;
+
+	for (int64_t i = 0; i < learner->n_sorted; i++)
+		mean += row_of(learner, learner->sorted[i])->number / n;
+	for (int64_t i = 0; i < learner->n_sorted; i++)
+	{
+		double		d = row_of(learner, learner->sorted[i])->number - mean;
+
+		squares += d * d / n;
+	}
+	learner->model->target_mean = mean;
+	learner->model->target_scale = (squares > 0.0 && isfinite(squares)) ? sqrt(squares) : 1.0;
+}
+
+/* ---- what words become -------------------------------------------------------------------- */
+
+static NnStatus
+count_features(NnLearner *learner, double share, const bool *is_label_kept, bool has_ngrams, NnError *err)
+{
+	const int32_t *words = learner->words.data;
+	uint64_t	keys[3 * NN_WORD_CHARACTERS + 8];
+	int32_t		n_words = nn_lexicon_n(learner->lexicon);
+	NnArray		times;
+	int32_t    *count;
+	bool		ok = true;
+
+	if (nn_feature_counter_create(&learner->counter, learner->env) != NN_OK)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	nn_array_init(&times, learner->env, sizeof(int32_t));
+	count = nn_array_push(&times, (size_t) n_words);
+	ok = count != NULL || n_words == 0;
+	if (ok && n_words > 0)
+		memset(count, 0, (size_t) n_words * sizeof(int32_t));
+	for (int64_t i = 0; i < (int64_t) learner->rows.n && ok; i++)
+	{
+		const NnRow *row = row_of(learner, i);
+		bool		is_held_out = falls_under(row, share) &&
+			(learner->task == NN_TASK_REGRESS || is_label_kept[row->label]);
+
+		if ((i & 255) == 0 && learner->env->poll(learner->env->ctx) != 0)
+		{
+			nn_array_free(&times);
+			return nn_fail(err, NN_ECANCELED, "canceled");
+		}
+		for (int32_t j = 0; j < row->n && !is_held_out && ok; j++)
+		{
+			int32_t		w = words[row->start + j];
+
+			if (count[w] < INT32_MAX)
+				count[w]++;
+			if (j > 0)
+				ok = nn_feature_counter_add(learner->counter,
+											nn_feature_pair(nn_lexicon_get(learner->lexicon, words[row->start + j - 1])->hash,
+															nn_lexicon_get(learner->lexicon, w)->hash), 1) == NN_OK;
+		}
+	}
+	for (int32_t w = 0; w < n_words && ok; w++)
+	{
+		const NnLexeme *lexeme = nn_lexicon_get(learner->lexicon, w);
+
+		if (count[w] == 0)
+			continue;
+		ok = nn_feature_counter_add(learner->counter, nn_feature_word(lexeme->hash), count[w]) == NN_OK;
+		if (ok && has_ngrams)
+		{
+			int			n = nn_feature_ngrams(nn_lexicon_bytes(learner->lexicon, w), (int) lexeme->n_bytes, keys);
+
+			for (int k = 0; k < n && ok; k++)
+				ok = nn_feature_counter_add(learner->counter, keys[k], count[w]) == NN_OK;
+		}
+	}
+	nn_array_free(&times);
+	return ok ? nn_learner_check_memory(learner, 0, err) : nn_fail(err, NN_ENOMEM, "out of memory");
+}
+
+/* Pieces and n-gram rows of every distinct word. */
+static NnStatus
+use_words(NnLearner *learner, NnError *err)
+{
+	const NnModel *model = learner->model;
+	int32_t		n_words = nn_lexicon_n(learner->lexicon);
+	uint64_t	keys[3 * NN_WORD_CHARACTERS + 8];
+	int32_t		ids[NN_WORD_BYTES + 8];
+
+	for (int32_t w = 0; w < n_words; w++)
+	{
+		const NnLexeme *lexeme = nn_lexicon_get(learner->lexicon, w);
+		const char *bytes = nn_lexicon_bytes(learner->lexicon, w);
+		NnWordUse  *use = nn_array_push(&learner->uses, 1);
+		bool		is_known;
+
+		if (use == NULL)
+			return nn_fail(err, NN_ENOMEM, "out of memory");
+		if ((w & 1023) == 0 && learner->env->poll(learner->env->ctx) != 0)
+			return nn_fail(err, NN_ECANCELED, "canceled");
+		use->token_start = (int64_t) learner->piece.n;
+		use->ngram_start = (int64_t) learner->ngram.n;
+		use->n_tokens = use->n_ngrams = 0;
+		use->word_row = -1;
+		if (model->vocabulary != NULL)
+		{
+			use->n_tokens = nn_vocabulary_encode(model->vocabulary, bytes, (int) lexeme->n_bytes, ids, &is_known);
+			for (int32_t k = 0; k < use->n_tokens; k++)
+				if (!push_i32(&learner->piece, ids[k]))
+					return nn_fail(err, NN_ENOMEM, "out of memory");
+		}
+		if (model->features == NULL)
+			continue;
+		use->word_row = nn_feature_index_find(model->features, nn_feature_word(lexeme->hash));
+		if (!model->has_ngrams)
+			continue;
+		for (int k = 0, n = nn_feature_ngrams(bytes, (int) lexeme->n_bytes, keys); k < n; k++)
+		{
+			int32_t		row = nn_feature_index_find(model->features, keys[k]);
+
+			if (row >= 0 && !push_i32(&learner->ngram, row))
+				return nn_fail(err, NN_ENOMEM, "out of memory");
+			use->n_ngrams += row >= 0;
+		}
+	}
+	return nn_learner_check_memory(learner, 0, err);
+}
+
+/* ---- examples -------------------------------------------------------------------------------- */
+
+static bool
+append_tokens(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut)
+{
+	const int32_t *words = (const int32_t *) learner->words.data + row->start;
+	const NnWordUse *uses = learner->uses.data;
+	int64_t		room = learner->model->max_tokens;
+	bool		ok = true;
+
+	for (int32_t j = 0; j < row->n && ok; j++)
+	{
+		const NnWordUse *use = &uses[words[j]];
+		int32_t		n = use->n_tokens < room ? use->n_tokens : (int32_t) room;
+		int32_t    *place = nn_array_push(&part->token, (size_t) n);
+
+		ok = place != NULL || n == 0;
+		if (ok && n > 0)
+			memcpy(place, (const int32_t *) learner->piece.data + use->token_start, (size_t) n * sizeof(int32_t));
+		room -= n;
+		if (n < use->n_tokens)
+		{
+			(*n_cut)++;
+			break;
+		}
+	}
+	return ok && push_i64(&part->token_start, (int64_t) part->token.n);
+}
+
+static bool
+append_bag(const NnLearner *learner, NnPart *part, const NnRow *row)
+{
+	const int32_t *words = (const int32_t *) learner->words.data + row->start;
+	const NnWordUse *uses = learner->uses.data;
+	size_t		first = part->bag_row.n;
+	bool		ok = true;
+
+	for (int32_t j = 0; j < row->n && ok; j++)
+	{
+		int32_t		pair = -1;
+
+		if (uses[words[j]].word_row >= 0)
+			ok = push_i32(&part->bag_row, uses[words[j]].word_row);
+		if (j > 0)
+			pair = nn_feature_index_find(learner->model->features,
+										 nn_feature_pair(nn_lexicon_get(learner->lexicon, words[j - 1])->hash,
+														 nn_lexicon_get(learner->lexicon, words[j])->hash));
+		if (pair >= 0)
+			ok = ok && push_i32(&part->bag_row, pair);
+	}
+	ok = ok && push_i32(&part->bag_n_words, (int32_t) (part->bag_row.n - first));
+	for (int32_t j = 0; j < row->n && ok && learner->model->has_ngrams; j++)
+	{
+		const NnWordUse *use = &uses[words[j]];
+		int32_t    *place = nn_array_push(&part->bag_row, (size_t) use->n_ngrams);
+
+		ok = place != NULL || use->n_ngrams == 0;
+		if (ok && use->n_ngrams > 0)
+			memcpy(place, (const int32_t *) learner->ngram.data + use->ngram_start,
+				   (size_t) use->n_ngrams * sizeof(int32_t));
+	}
+	return ok && push_i64(&part->bag_start, (int64_t) part->bag_row.n);
+}
+
+static bool
+append_steps(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut)
+{
+	const NnModel *model = learner->model;
+	int			E = model->n_channels;
+	bool		is_vector = model->spec.input == NN_INPUT_VECTOR;
+	int64_t		n_steps = is_vector ? 1 : row->n;
+	int64_t		skip = 0;
+	const float *from;
+	float	   *to;
+
+	if (n_steps > model->max_tokens && model->flat_steps == 0)
+	{
+		skip = n_steps - model->max_tokens;
+		n_steps = model->max_tokens;
+		(*n_cut)++;
+	}
+	from = (const float *) learner->floats.data + row->start + skip * E;
+	to = nn_array_push(&part->values, (size_t) (n_steps * E));
+	if (to == NULL)
+		return false;
+	for (int64_t j = 0; j < n_steps * E; j++)
+		to[j] = (from[j] - model->input_mean[j % E]) * model->input_scale[j % E];
+	return push_i64(&part->step_start, (int64_t) part->values.n / E);
+}
+
+static bool
+append_example(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut)
+{
+	const NnModel *model = learner->model;
+	bool		ok = true;
+
+	if (learner->kind == NN_VALUE_NUMBERS)
+		ok = append_steps(learner, part, row, n_cut);
+	else
+	{
+		if (model->vocabulary != NULL)
+			ok = append_tokens(learner, part, row, n_cut);
+		else
+			ok = push_i64(&part->token_start, 0);
+		if (model->features != NULL)
+			ok = ok && append_bag(learner, part, row);
+	}
+	if (ok && learner->task == NN_TASK_CLASSIFY)
+		return push_i32(&part->label, learner->label_rank[row->label]);
+	if (ok)
+	{
+		float	   *place = nn_array_push(&part->target, 1);
+
+		ok = place != NULL;
+		if (ok)
+			*place = (float) ((row->number - model->target_mean) / model->target_scale);
+	}
+	return ok;
+}
+
+/* Point the examples at the arrays. */
+static void
+close_part(const NnLearner *learner, NnPart *part, int64_t n)
+{
+	NnExamples *examples = &part->examples;
+	bool		is_text = learner->kind != NN_VALUE_NUMBERS;
+	bool		has_bag = learner->model->features != NULL;
+
+	memset(examples, 0, sizeof(*examples));
+	examples->n = n;
+	examples->token_start = is_text ? part->token_start.data : NULL;
+	examples->token = is_text ? part->token.data : NULL;
+	examples->bag_start = has_bag ? part->bag_start.data : NULL;
+	examples->bag_row = has_bag ? part->bag_row.data : NULL;
+	examples->bag_n_words = has_bag ? part->bag_n_words.data : NULL;
+	examples->step_start = is_text ? NULL : part->step_start.data;
+	examples->values = is_text ? NULL : part->values.data;
+	examples->label = part->label.data;
+	examples->target = part->target.data;
+}
+
+/* Encode all rows into the two parts; everything is training if asked so. */
+static NnStatus
+fill_parts(NnLearner *learner, double share, const bool *is_label_kept, NnError *err)
+{
+	NnPart	   *parts[2] = {&learner->train, &learner->valid};
+	int64_t		n[2] = {0, 0};
+
+	learner->plan.n_truncated = 0;
+	for (int p = 0; p < 2; p++)
+	{
+		nn_part_free(parts[p]);
+		if (!push_i64(&parts[p]->token_start, 0) || !push_i64(&parts[p]->bag_start, 0) ||
+			!push_i64(&parts[p]->step_start, 0))
+			return nn_fail(err, NN_ENOMEM, "out of memory");
+	}
+	for (int64_t i = 0; i < learner->n_sorted; i++)
+	{
+		const NnRow *row = row_of(learner, learner->sorted[i]);
+		bool		is_held_out = falls_under(row, share) &&
+			(learner->task == NN_TASK_REGRESS || is_label_kept[row->label]);
+
+		if (!append_example(learner, parts[is_held_out], row, &learner->plan.n_truncated))
+			return nn_fail(err, NN_ENOMEM, "out of memory");
+		n[is_held_out]++;
+		if ((i & 255) == 0)
+		{
+			if (learner->env->poll(learner->env->ctx) != 0)
+				return nn_fail(err, NN_ECANCELED, "canceled");
+			NN_TRY(nn_learner_check_memory(learner, 0, err));
+		}
+	}
+	close_part(learner, &learner->train, n[0]);
+	close_part(learner, &learner->valid, n[1]);
+	return NN_OK;
+}
+
+/* ---- the plan ------------------------------------------------------------------------------------ */
+
+static NnInputKind
+input_kind(const NnLearner *learner)
+{
+	if (learner->kind != NN_VALUE_NUMBERS)
+		return NN_INPUT_TEXT;
+	return learner->options.input == (int) NN_INPUT_VECTOR ? NN_INPUT_VECTOR : NN_INPUT_SERIES;
+}
+
+static NnStatus
+check_input_option(NnLearner *learner, NnError *err)
+{
+	int			asked = learner->options.input;
+
+	if (asked >= 0 && (asked == (int) NN_INPUT_TEXT) != (learner->kind != NN_VALUE_NUMBERS))
+		return nn_fail(err, NN_EINVAL, "option \"input\" is \"%s\", but the input column holds %s",
+					   nn_input_name((NnInputKind) asked),
+					   learner->kind == NN_VALUE_NUMBERS ? "arrays of numbers" : "text");
+	if (asked == (int) NN_INPUT_VECTOR && (!learner->is_one_length || learner->n_channels != 1))
+	{
+		nn_fail(err, NN_EINVAL, "vectors must be one-dimensional arrays of one length");
+		return nn_fail_hint(err, "Leave option \"input\" away to read the arrays as series.");
+	}
+	return NN_OK;
+}
+
+/* Resolve the options and fill the spec's network part. */
+static void
+choose_spec(NnLearner *learner, int64_t n_train)
+{
+	NnModel    *model = learner->model;
+	NnOptions  *options = &learner->options;
+	NnSpec	   *spec = &model->spec;
+	NnDataShape shape = {0};
+	bool		is_vector = input_kind(learner) == NN_INPUT_VECTOR;
+
+	shape.task = learner->task;
+	shape.input = input_kind(learner);
+	shape.n_rows = n_train;
+	shape.n_tokens = (int64_t) learner->words.n;
+	shape.n_outputs = learner->task == NN_TASK_CLASSIFY ? nn_lexicon_n(learner->label_lexicon) : 1;
+	shape.n_channels = is_vector ? learner->n_steps : learner->n_channels;
+	shape.n_steps = is_vector ? 1 : learner->longest;
+	shape.is_one_length = learner->is_one_length;
+	shape.has_vectors = learner->vector_word.n > 0;
+	shape.vector_width = learner->vector_width;
+	if (shape.has_vectors)
+		options->embedding = learner->vector_width;
+	nn_recipe_resolve(options, &shape);
+
+	spec->task = shape.task;
+	spec->input = shape.input;
+	spec->n_outputs = shape.n_outputs;
+	spec->cell = (NnCell) options->cell;
+	if (spec->cell != NN_CELL_NONE)
+	{
+		spec->n_layers = options->layers;
+		spec->hidden = options->hidden;
+		spec->is_bidirectional = options->bidirectional == 1;
+		spec->pool = (unsigned) options->pool;
+		spec->embedding = options->embedding;
+	}
+	model->max_tokens = options->max_tokens;
+	model->n_channels = shape.input == NN_INPUT_TEXT ? 0 : shape.n_channels;
+	model->has_ngrams = options->char_ngrams == 1;
+	if (options->bag == 1)
+	{
+		spec->wide = shape.input == NN_INPUT_TEXT ? NN_WIDE_BAG : NN_WIDE_FLAT;
+		spec->wide_hidden = options->bag_hidden;
+		spec->wide_inputs = shape.n_steps * shape.n_channels;
+		model->flat_steps = shape.input == NN_INPUT_TEXT ? 0 : shape.n_steps;
+	}
+}
+
+/* Vocabulary and feature index of a text model. */
+static NnStatus
+learn_text(NnLearner *learner, double share, const bool *is_label_kept, NnError *err)
+{
+	NnModel    *model = learner->model;
+	NnOptions  *options = &learner->options;
+
+	if (model->spec.cell != NN_CELL_NONE)
+	{
+		NnVocabularyOptions vocabulary = {options->vocabulary, options->subwords, options->min_rows};
+
+		NN_TRY(nn_vocabulary_learn(&model->vocabulary, learner->lexicon, &vocabulary, learner->env, err));
+		model->spec.vocabulary = nn_vocabulary_n(model->vocabulary);
+	}
+	if (model->spec.wide == NN_WIDE_BAG)
+	{
+		NN_TRY(count_features(learner, share, is_label_kept, model->has_ngrams, err));
+		if (nn_feature_index_learn(&model->features, learner->counter, 1, options->bag_features, learner->env) != NN_OK)
+			return nn_fail(err, NN_ENOMEM, "out of memory");
+		nn_feature_counter_destroy(learner->counter);
+		learner->counter = NULL;
+		model->spec.wide_inputs = (int) nn_feature_index_n(model->features);
+		if (model->spec.wide_inputs == 0)
+		{
+			/* no text has a word: answer from the recurrent branch's biases */
+			nn_feature_index_destroy(model->features);
+			model->features = NULL;
+			model->spec.wide = NN_WIDE_NONE;
+			model->spec.wide_hidden = 0;
+		}
+	}
+	if (model->spec.wide == NN_WIDE_NONE && model->spec.cell == NN_CELL_NONE)
+		return nn_fail(err, NN_EDATA, "the network has no part left to learn with");
+	return use_words(learner, err);
+}
+
+/* FLOPs of one epoch over a rate measured on the spot. */
+static double
+estimate_seconds(const NnLearner *learner)
+{
+	const NnSpec *spec = &learner->model->spec;
+	const NnExamples *examples = &learner->train.examples;
+	double		directions = spec->is_bidirectional ? 2.0 : 1.0;
+	double		H = spec->hidden;
+	double		tokens = 0.0;
+	double		flops = 0.0;
+	double		features = (double) learner->train.bag_row.n;
+
+	if (examples->n == 0)
+		return 0.0;
+	tokens = examples->token_start != NULL ? (double) examples->token_start[examples->n] :
+		(double) examples->step_start[examples->n];
+	if (spec->cell != NN_CELL_NONE)
+		for (int k = 0; k < spec->n_layers; k++)
+		{
+			double		n_in = k == 0 ? spec->embedding : directions * H;
+
+			flops += 6.0 * directions * nn_cell_gates(spec->cell) * H * (n_in + H) * tokens;
+		}
+	/* 25 GFLOP/s and 60 ns a feature row of 64: what small recurrent products reach here */
+	return learner->options.epochs * (flops / 25e9 + features * spec->wide_hidden * 1e-9 +
+									  (double) examples->n * spec->n_outputs * 1e-8);
+}
+
+static size_t
+net_bytes(const NnLearner *learner, const NnTrainOptions *train)
+{
+	return nn_size_add(nn_net_bytes(&learner->model->spec, true),
+					   nn_train_bytes(&learner->model->spec, &learner->train.examples, train));
+}
+
+static void
+fill_plan(NnLearner *learner)
+{
+	NnPlan	   *plan = &learner->plan;
+	const NnSpec *spec = &learner->model->spec;
+	NnTrainOptions train;
+
+	nn_recipe_train_options(&learner->options, &train);
+	plan->spec = *spec;
+	plan->n_rows = (int64_t) learner->rows.n;
+	plan->n_train = learner->train.examples.n;
+	plan->n_valid = learner->valid.examples.n;
+	plan->n_tokens = learner->kind == NN_VALUE_NUMBERS ?
+		(int64_t) learner->floats.n / learner->model->n_channels : (int64_t) learner->words.n;
+	plan->n_words = nn_lexicon_n(learner->lexicon);
+	plan->n_features = spec->wide == NN_WIDE_BAG ? spec->wide_inputs : 0;
+	plan->peak_bytes = nn_size_add(nn_learner_bytes(learner), net_bytes(learner, &train));
+	plan->n_epochs = learner->options.epochs;
+	plan->batch = learner->options.batch;
+	plan->seconds = estimate_seconds(learner);
+}
+
+static NnStatus
+make_parts(NnLearner *learner, double share, bool *is_label_kept, NnError *err)
+{
+	int64_t		n_train = 0;
+
+	if (learner->task == NN_TASK_CLASSIFY)
+		find_kept_labels(learner, share, is_label_kept);
+	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
+		n_train += !falls_under(row_of(learner, i), share);
+	choose_spec(learner, n_train);
+	if (learner->kind == NN_VALUE_NUMBERS)
+		NN_TRY(standardize_input(learner, err));
+	else
+		NN_TRY(learn_text(learner, share, is_label_kept, err));
+	NN_TRY(nn_spec_check(&learner->model->spec, err));
+	return fill_parts(learner, share, is_label_kept, err);
+}
+
+NnStatus
+nn_learner_make_parts(NnLearner *learner, bool is_all_training, NnError *err)
+{
+	int			C = nn_lexicon_n(learner->label_lexicon);
+	double		share = is_all_training ? 0.0 : held_out_share(learner);
+	bool	   *is_label_kept = learner->env->alloc(learner->env->ctx, (size_t) C + 1);
+	NnStatus	status;
+
+	if (is_label_kept == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	status = make_parts(learner, share, is_label_kept, err);
+	learner->env->release(learner->env->ctx, is_label_kept);
+	return status;
+}
+
+NnStatus
+nn_learner_plan(NnLearner *learner, NnPlan *plan, NnError *err)
+{
+	NN_TRY(check_rows(learner, err));
+	NN_TRY(check_input_option(learner, err));
+	NN_TRY(sort_rows(learner, err));
+	if (learner->task == NN_TASK_CLASSIFY)
+		NN_TRY(rank_labels(learner, err));
+	else
+		standardize_target(learner);
+	NN_TRY(nn_learner_make_parts(learner, false, err));
+	if (learner->train.examples.n == 0)
+		return nn_fail(err, NN_EDATA, "no rows are left to train on");
+	fill_plan(learner);
+	learner->is_planned = true;
+	*plan = learner->plan;
+	return nn_learner_check_memory(learner, learner->plan.peak_bytes > nn_learner_bytes(learner) ?
+								   learner->plan.peak_bytes - nn_learner_bytes(learner) : 0, err);
+}

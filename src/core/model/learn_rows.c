@@ -1,0 +1,289 @@
+/*
+ * model/learn_rows.c: adding rows to a learner.
+ *
+ * A text is tokenized at once and kept as the numbers of its words; the text
+ * itself is not kept.  Arrays of numbers are kept as they are.
+ */
+#include "model/learn_private.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/rng.h"
+
+/* A label is a name: longer ones are texts in the wrong column. */
+#define MAX_LABEL_BYTES	1000
+
+NnStatus
+nn_learner_create(NnLearner **learner_out, NnTask task, NnValueKind kind, const NnOptions *options,
+				  size_t limit_bytes, const NnEnv *env, NnError *err)
+{
+	NnLearner  *learner = env->alloc(env->ctx, sizeof(NnLearner));
+
+	if (learner == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	nn_kern_init();
+	learner->env = env;
+	learner->task = task;
+	learner->kind = kind;
+	learner->options = *options;
+	learner->limit_bytes = limit_bytes;
+	learner->is_one_length = true;
+	nn_array_init(&learner->rows, env, sizeof(NnRow));
+	nn_array_init(&learner->words, env, sizeof(int32_t));
+	nn_array_init(&learner->floats, env, sizeof(float));
+	nn_array_init(&learner->vector_word, env, sizeof(int32_t));
+	nn_array_init(&learner->vectors, env, sizeof(float));
+	nn_array_init(&learner->uses, env, sizeof(NnWordUse));
+	nn_array_init(&learner->piece, env, sizeof(int32_t));
+	nn_array_init(&learner->ngram, env, sizeof(int32_t));
+	nn_part_init(&learner->train, env);
+	nn_part_init(&learner->valid, env);
+	*learner_out = learner;
+	if (nn_lexicon_create(&learner->lexicon, env) != NN_OK ||
+		nn_lexicon_create(&learner->label_lexicon, env) != NN_OK ||
+		nn_model_create(&learner->model, env, err) != NN_OK)
+	{
+		nn_learner_destroy(learner);
+		*learner_out = NULL;
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	}
+	learner->model->tokenizer.is_case_kept = options->case_sensitive == 1;
+	return NN_OK;
+}
+
+void
+nn_learner_destroy(NnLearner *learner)
+{
+	const NnEnv *env;
+
+	if (learner == NULL)
+		return;
+	env = learner->env;
+	nn_array_free(&learner->rows);
+	nn_array_free(&learner->words);
+	nn_array_free(&learner->floats);
+	nn_array_free(&learner->vector_word);
+	nn_array_free(&learner->vectors);
+	nn_array_free(&learner->uses);
+	nn_array_free(&learner->piece);
+	nn_array_free(&learner->ngram);
+	nn_part_free(&learner->train);
+	nn_part_free(&learner->valid);
+	nn_lexicon_destroy(learner->lexicon);
+	nn_lexicon_destroy(learner->label_lexicon);
+	nn_feature_counter_destroy(learner->counter);
+	nn_model_destroy(learner->model);
+	env->release(env->ctx, learner->sorted);
+	env->release(env->ctx, learner->label_rank);
+	env->release(env->ctx, learner);
+}
+
+size_t
+nn_learner_bytes(const NnLearner *learner)
+{
+	size_t		n = sizeof(NnLearner);
+
+	n += nn_array_bytes(&learner->rows) + nn_array_bytes(&learner->words);
+	n += nn_array_bytes(&learner->floats) + nn_array_bytes(&learner->vector_word);
+	n += nn_array_bytes(&learner->vectors) + nn_array_bytes(&learner->uses);
+	n += nn_array_bytes(&learner->piece) + nn_array_bytes(&learner->ngram);
+	n += nn_part_bytes(&learner->train) + nn_part_bytes(&learner->valid);
+	n += nn_lexicon_size_bytes(learner->lexicon) + nn_lexicon_size_bytes(learner->label_lexicon);
+	if (learner->counter != NULL)
+		n += nn_feature_counter_size_bytes(learner->counter);
+	n += nn_model_bytes(learner->model);
+	n += (size_t) learner->n_sorted * sizeof(int32_t);
+	return n;
+}
+
+size_t
+nn_learner_peak_bytes(const NnLearner *learner)
+{
+	return learner->peak_bytes;
+}
+
+NnStatus
+nn_learner_check_memory(NnLearner *learner, size_t more, NnError *err)
+{
+	size_t		n = nn_size_add(nn_learner_bytes(learner), more);
+
+	if (learner->limit_bytes > 0 && n > learner->limit_bytes)
+	{
+		nn_fail(err, NN_ELIMIT, "training would need more memory than allowed");
+		nn_fail_detail(err, "It needs %zu MB; the limit is %zu MB.",
+					   n / (1024 * 1024) + 1, learner->limit_bytes / (1024 * 1024));
+		return nn_fail_hint(err, "Raise pg_lstm.train_memory, train on fewer rows (option \"where\"), "
+							"or make the model smaller (\"bag_features\", \"vocabulary\", \"max_tokens\", \"batch\").");
+	}
+	if (n > learner->peak_bytes)
+		learner->peak_bytes = n;
+	return NN_OK;
+}
+
+/* ---- one row ------------------------------------------------------------------- */
+
+static NnStatus
+add_text(NnLearner *learner, const char *text, size_t n_bytes, int32_t row, NnError *err)
+{
+	NnTokenizer tokenizer;
+	NnWord		word;
+
+	nn_tokenizer_init(&tokenizer, learner->env, &learner->model->tokenizer, text, n_bytes);
+	for (;;)
+	{
+		int32_t		number;
+		int32_t    *place;
+
+		NN_TRY(nn_tokenizer_next(&tokenizer, &word, err));
+		if (word.bytes == NULL)
+			return NN_OK;
+		if (nn_lexicon_add(learner->lexicon, word.bytes, word.n_bytes, row, &number) != NN_OK ||
+			(place = nn_array_push(&learner->words, 1)) == NULL)
+			return nn_fail(err, NN_ENOMEM, "out of memory");
+		*place = number;
+	}
+}
+
+static NnStatus
+add_words(NnLearner *learner, const NnValue *input, int32_t number, NnRow *row, NnError *err)
+{
+	row->start = (int64_t) learner->words.n;
+	if (input->kind == NN_VALUE_TEXT)
+	{
+		row->input_hash = nn_hash_bytes(input->text, input->n_bytes, 1);
+		NN_TRY(add_text(learner, input->text, input->n_bytes, number, err));
+	}
+	else
+		for (int i = 0; i < input->n_words; i++)
+		{
+			row->input_hash = nn_mix64(row->input_hash) ^
+				nn_hash_bytes(input->words[i], input->word_bytes[i], 2);
+			NN_TRY(add_text(learner, input->words[i], input->word_bytes[i], number, err));
+		}
+	row->n = (int32_t) ((int64_t) learner->words.n - row->start);
+	return NN_OK;
+}
+
+static NnStatus
+add_numbers(NnLearner *learner, const NnValue *input, NnRow *row, NnError *err)
+{
+	size_t		n = (size_t) input->n_steps * (size_t) input->n_channels;
+	float	   *place;
+
+	if (n == 0)
+		return nn_fail(err, NN_EINVAL, "input array is empty");
+	if (learner->n_channels == 0)
+	{
+		learner->n_channels = input->n_channels;
+		learner->n_steps = input->n_steps;
+	}
+	if (input->n_channels != learner->n_channels)
+	{
+		nn_fail(err, NN_EINVAL, "input arrays have different widths");
+		return nn_fail_detail(err, "One has %d numbers a step, an earlier one %d.",
+							  input->n_channels, learner->n_channels);
+	}
+	if (input->n_steps != learner->n_steps)
+		learner->is_one_length = false;
+	if (input->n_steps > learner->longest)
+		learner->longest = input->n_steps;
+	row->start = (int64_t) learner->floats.n;
+	row->n = input->n_steps;
+	row->input_hash = nn_hash_bytes(input->numbers, n * sizeof(float), 3);
+	place = nn_array_push(&learner->floats, n);
+	if (place == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	memcpy(place, input->numbers, n * sizeof(float));
+	return NN_OK;
+}
+
+static NnStatus
+add_target(NnLearner *learner, const NnTarget *target, int32_t number, NnRow *row, NnError *err)
+{
+	if (learner->task == NN_TASK_REGRESS)
+	{
+		if (!isfinite(target->number))
+			return nn_fail(err, NN_ERANGE, "target is %s", isnan(target->number) ? "NaN" : "infinite");
+		row->number = target->number;
+		row->target_hash = nn_hash_bytes(&row->number, sizeof(row->number), 4);
+		return NN_OK;
+	}
+	if (target->n_bytes > MAX_LABEL_BYTES)
+	{
+		nn_fail(err, NN_EINVAL, "label is too long");
+		nn_fail_detail(err, "It has %zu bytes; a label has at most %d.", target->n_bytes, MAX_LABEL_BYTES);
+		return nn_fail_hint(err, "Is the target column the right one?");
+	}
+	row->target_hash = nn_hash_bytes(target->label, target->n_bytes, 4);
+	if (nn_lexicon_add(learner->label_lexicon, target->label, (int) target->n_bytes, number, &row->label) != NN_OK)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	if (nn_lexicon_n(learner->label_lexicon) > NN_MAX_OUTPUTS)
+	{
+		nn_fail(err, NN_EDATA, "target has more than %d different labels", NN_MAX_OUTPUTS);
+		return nn_fail_hint(err, "Is the target column the right one? Numbers can be learned with task => 'regress'.");
+	}
+	return NN_OK;
+}
+
+NnStatus
+nn_learner_add(NnLearner *learner, const NnValue *input, const NnTarget *target, NnError *err)
+{
+	int32_t		number = (int32_t) learner->rows.n;
+	NnRow		row = {0};
+	NnRow	   *place;
+
+	if (learner->rows.n >= INT32_MAX - 1)
+		return nn_fail(err, NN_ELIMIT, "too many rows");
+	NN_TRY(nn_value_check(input, err));
+	NN_TRY(add_target(learner, target, number, &row, err));
+	if (input->kind == NN_VALUE_NUMBERS)
+		NN_TRY(add_numbers(learner, input, &row, err));
+	else
+		NN_TRY(add_words(learner, input, number, &row, err));
+	place = nn_array_push(&learner->rows, 1);
+	if (place == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	*place = row;
+	return nn_learner_check_memory(learner, 0, err);
+}
+
+NnStatus
+nn_learner_add_vector(NnLearner *learner, const char *word, size_t n_bytes, const float *vector,
+					  int width, NnError *err)
+{
+	NnTokenizer tokenizer;
+	NnWord		first;
+	NnWord		second;
+	int32_t		number;
+	int32_t    *place;
+	float	   *floats;
+
+	if (learner->vector_width == 0)
+		learner->vector_width = width;
+	if (width != learner->vector_width || width < 1 || width > NN_MAX_EMBEDDING)
+	{
+		nn_fail(err, NN_EINVAL, "word vectors have different or unusable widths");
+		return nn_fail_detail(err, "One has %d numbers, an earlier one %d.", width, learner->vector_width);
+	}
+	for (int i = 0; i < width; i++)
+		if (!isfinite(vector[i]))
+			return nn_fail(err, NN_ERANGE, "word vector holds a number that is not finite");
+
+	/* the column's words are normalized, so the table's must be */
+	nn_tokenizer_init(&tokenizer, learner->env, &learner->model->tokenizer, word, n_bytes);
+	NN_TRY(nn_tokenizer_next(&tokenizer, &first, err));
+	if (first.bytes == NULL)
+		return NN_OK;
+	number = nn_lexicon_find(learner->lexicon, first.bytes, first.n_bytes);
+	NN_TRY(nn_tokenizer_next(&tokenizer, &second, err));
+	if (number < 0 || second.bytes != NULL)
+		return NN_OK;
+	place = nn_array_push(&learner->vector_word, 1);
+	floats = nn_array_push(&learner->vectors, (size_t) width);
+	if (place == NULL || floats == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	*place = number;
+	memcpy(floats, vector, (size_t) width * sizeof(float));
+	return nn_learner_check_memory(learner, 0, err);
+}

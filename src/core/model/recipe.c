@@ -1,0 +1,115 @@
+/*
+ * model/recipe.c: defaults that fit the data.
+ *
+ * Each rule says what it depends on; the measurements are in doc/recipes.md.
+ */
+#include "model/recipe.h"
+
+#include <math.h>
+#include <string.h>
+
+#define SET_AUTO(field, value) \
+	do { \
+		if (options->field < 0) \
+			options->field = (value); \
+	} while (0)
+
+/* The network of a text: a bag beside a bidirectional LSTM. */
+static void
+resolve_text(NnOptions *options, const NnDataShape *shape)
+{
+	SET_AUTO(embedding, shape->has_vectors ? shape->vector_width : 100);
+	SET_AUTO(bag, 1);
+	SET_AUTO(char_ngrams, shape->n_tokens <= NN_RECIPE_NGRAM_TOKENS);
+	SET_AUTO(bag_features, 600000);
+	SET_AUTO(bag_hidden, shape->n_outputs <= 4 ? 16 : shape->n_outputs <= 20 ? 32 : 64);
+	SET_AUTO(hidden, 64);
+	SET_AUTO(max_tokens, 256);
+}
+
+/*
+ * The network of numbers: a dense layer over the whole input where all inputs
+ * have one length, beside an LSTM over the steps.  A vector has no steps, so
+ * there the dense layer stands alone unless a cell was asked for.
+ */
+static void
+resolve_numbers(NnOptions *options, const NnDataShape *shape)
+{
+	bool		is_vector = shape->input == NN_INPUT_VECTOR;
+
+	options->embedding = shape->n_channels;
+	SET_AUTO(cell, is_vector ? NN_CELL_NONE : NN_CELL_LSTM);
+	SET_AUTO(bag, shape->is_one_length && (int64_t) shape->n_steps * shape->n_channels <= 4096);
+	SET_AUTO(char_ngrams, 0);
+	SET_AUTO(bag_features, 0);
+	SET_AUTO(bag_hidden, 128);
+	SET_AUTO(hidden, 64);
+	SET_AUTO(max_tokens, 4096);
+}
+
+/* Steps of the optimizer matter more than epochs: small data sets get more epochs of smaller batches. */
+static void
+resolve_schedule(NnOptions *options, const NnDataShape *shape)
+{
+	int64_t		n = shape->n_rows;
+	bool		is_text = shape->input == NN_INPUT_TEXT;
+	bool		has_many_labels = shape->n_outputs > 20;
+
+	SET_AUTO(batch, !is_text ? 16 : n < 2500 ? 16 : n >= 30000 ? 64 : 32);
+	if (!is_text)
+		SET_AUTO(epochs, n < 500 ? 60 : n < 5000 ? 30 : 15);
+	SET_AUTO(epochs, shape->n_outputs >= 20 || n < 2500 ? 12 : n >= 20000 ? 5 : 8);
+	SET_AUTO(rate, has_many_labels ? 3e-3 : 2e-3);
+	SET_AUTO(rate_embedding, shape->has_vectors ? 1e-3 : options->rate);
+	SET_AUTO(rate_bag, is_text ? 5e-3 : 2e-3);
+	SET_AUTO(keep, NN_KEEP_LAST);
+	SET_AUTO(refit, 0);
+}
+
+void
+nn_recipe_resolve(NnOptions *options, const NnDataShape *shape)
+{
+	options->input = (int) shape->input;
+	if (shape->input == NN_INPUT_TEXT)
+		resolve_text(options, shape);
+	else
+		resolve_numbers(options, shape);
+	SET_AUTO(cell, NN_CELL_LSTM);
+	SET_AUTO(layers, 1);
+	SET_AUTO(bidirectional, 1);
+	SET_AUTO(pool, NN_POOL_MAX | NN_POOL_MEAN);
+	resolve_schedule(options, shape);
+	SET_AUTO(schedule, 0);
+	SET_AUTO(class_weights, 0);
+	SET_AUTO(weights, 0);
+	SET_AUTO(case_sensitive, 0);
+}
+
+void
+nn_recipe_train_options(const NnOptions *options, NnTrainOptions *train)
+{
+	memset(train, 0, sizeof(*train));
+	train->epochs = options->epochs;
+	train->batch = options->batch;
+	train->window = 50;
+	train->rate_recurrent = (float) options->rate;
+	train->rate_embedding = (float) options->rate_embedding;
+	train->rate_wide = (float) options->rate_bag;
+	train->warmup = (float) options->warmup;
+	train->is_constant_rate = options->schedule == 1;
+	train->weight_decay = (float) options->weight_decay;
+	train->beta1 = 0.9f;
+	train->beta2 = 0.999f;
+	train->epsilon = 1e-8f;
+	train->clip = (float) options->clip;
+	train->dropout.word = (float) options->dropout_word;
+	train->dropout.input = (float) options->dropout_input;
+	train->dropout.recurrent = (float) options->dropout_recurrent;
+	train->dropout.output = (float) options->dropout;
+	train->dropout.wide = (float) options->dropout_bag;
+	train->drop_feature = (float) options->dropout_feature;
+	train->label_smoothing = (float) options->label_smoothing;
+	train->patience = options->patience;
+	train->keep = (NnKeep) options->keep;
+	train->seed = (uint64_t) options->seed;
+}

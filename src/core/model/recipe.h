@@ -1,0 +1,37 @@
+/*
+ * model/recipe.h: defaults that fit the data.
+ *
+ * An option that the user left alone is chosen here from what the rows look
+ * like.  doc/recipes.md has the measurements behind each rule.
+ */
+#ifndef NN_RECIPE_H
+#define NN_RECIPE_H
+
+#include "model/options.h"
+#include "train/train.h"
+
+/* What the rows look like. */
+typedef struct NnDataShape
+{
+	NnTask		task;
+	NnInputKind input;
+	int64_t		n_rows;			/* rows to train on */
+	int64_t		n_tokens;		/* tokens or steps in them */
+	int			n_outputs;		/* labels, or 1 */
+	int			n_channels;		/* series and vectors */
+	bool		is_one_length;	/* every series has the same number of steps */
+	int			n_steps;		/* that number, or the longest */
+	bool		has_vectors;	/* word vectors were given */
+	int			vector_width;
+} NnDataShape;
+
+/* Most tokens of a column for which character n-grams are worth their time. */
+#define NN_RECIPE_NGRAM_TOKENS	1500000
+
+/* Replace every "auto" of options by a value. */
+void		nn_recipe_resolve(NnOptions *options, const NnDataShape *shape);
+
+/* The trainer's options out of resolved ones. */
+void		nn_recipe_train_options(const NnOptions *options, NnTrainOptions *train);
+
+#endif							/* NN_RECIPE_H */
