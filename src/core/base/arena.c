@@ -177,10 +177,10 @@ grow_kept_block(NnArena *arena)
 	(void) add_block(arena, wanted);
 }
 
-void *
-nn_arena_alloc(NnArena *arena, size_t n_items, size_t item_bytes)
+/* A piece of the newest block; *n_dirty of its first bytes may not be zero. */
+static void *
+cut_piece(NnArena *arena, size_t n_asked, size_t *n_dirty)
 {
-	size_t		n_asked = nn_size_mul(n_items, item_bytes);
 	size_t		n_bytes;
 	Block	   *block;
 	char	   *piece;
@@ -203,15 +203,31 @@ nn_arena_alloc(NnArena *arena, size_t n_items, size_t item_bytes)
 
 	piece = (char *) block + block->used;
 	UNPOISON(piece, n_asked);
-	if (block->used < block->dirty)
-	{
-		size_t		n_dirty = block->dirty - block->used;
-
-		memset(piece, 0, n_asked < n_dirty ? n_asked : n_dirty);
-	}
+	*n_dirty = block->used < block->dirty ? block->dirty - block->used : 0;
+	if (*n_dirty > n_asked)
+		*n_dirty = n_asked;
 	block->used += n_bytes;
 	arena->round_bytes += n_bytes;
 	return piece;
+}
+
+void *
+nn_arena_alloc(NnArena *arena, size_t n_items, size_t item_bytes)
+{
+	size_t		n_dirty;
+	void	   *piece = cut_piece(arena, nn_size_mul(n_items, item_bytes), &n_dirty);
+
+	if (piece != NULL && n_dirty > 0)
+		memset(piece, 0, n_dirty);
+	return piece;
+}
+
+void *
+nn_arena_take(NnArena *arena, size_t n_items, size_t item_bytes)
+{
+	size_t		n_dirty;
+
+	return cut_piece(arena, nn_size_mul(n_items, item_bytes), &n_dirty);
 }
 
 char *

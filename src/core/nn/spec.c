@@ -148,6 +148,45 @@ nn_spec_pooled(const NnSpec *spec)
 	return n_pools * spec->hidden * (spec->is_bidirectional ? 2 : 1);
 }
 
+/*
+ * With G gate rows, D directions, and n_in inputs of a layer (E, then D H):
+ *   embedding V E, each direction G n_in + G H + 2 G, attention D H,
+ *   head C P + C; wide table or matrix, and its head; two scales.
+ * The largest spec has some 2e11 numbers: no overflow.
+ */
+int64_t
+nn_spec_n_numbers(const NnSpec *spec)
+{
+	int64_t		n = 2;
+	int64_t		C = spec->n_outputs;
+
+	if (spec->cell != NN_CELL_NONE)
+	{
+		int64_t		H = spec->hidden;
+		int64_t		D = spec->is_bidirectional ? 2 : 1;
+		int64_t		G = nn_cell_gates(spec->cell) * H;
+		int64_t		n_in = spec->embedding;
+
+		n += (int64_t) spec->vocabulary * spec->embedding;
+		for (int k = 0; k < spec->n_layers; k++)
+		{
+			n += D * (G * n_in + G * H + 2 * G);
+			n_in = D * H;
+		}
+		if (spec->pool & NN_POOL_ATTENTION)
+			n += D * H;
+		n += C * nn_spec_pooled(spec) + C;
+	}
+	if (spec->wide != NN_WIDE_NONE)
+	{
+		n += (int64_t) spec->wide_inputs * spec->wide_hidden;
+		if (spec->wide == NN_WIDE_FLAT)
+			n += spec->wide_hidden;
+		n += C * spec->wide_hidden + C;
+	}
+	return n;
+}
+
 /* ---- checks -------------------------------------------------------------- */
 
 static NnStatus

@@ -108,4 +108,7 @@ int			nn_cell_gates(NnCell cell);
 /* Width of the pooled vector. */
 int			nn_spec_pooled(const NnSpec *spec);
 
+/* Numbers in all tensors together: what a weights file of this spec holds. */
+int64_t		nn_spec_n_numbers(const NnSpec *spec);
+
 #endif							/* NN_SPEC_H */

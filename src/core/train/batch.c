@@ -1,12 +1,7 @@
 /*
- * train/batch.c: examples to packed batches.
+ * train/batch.c: examples to a packed batch, and what that takes.
  *
- * An epoch: shuffle all examples, sort each window of `window` batches by
- * length, cut it into batches, shuffle the batches.  Sequences of a batch are
- * then of nearly one length, so that few steps run with few rows, and yet no
- * two epochs see the same batches.
- *
- * A batch (nn/net.h says what packed means): lengths decide active and offset;
+ * nn/net.h says what packed means.  Lengths decide active and offset;
  * tokens or steps are copied to their packed rows; the distinct tokens come
  * from a radix sort of (token, row), which takes no time worth naming and no
  * table as large as the vocabulary; the bag is copied with its weights.  Ids
@@ -19,190 +14,10 @@
 #include <math.h>
 #include <string.h>
 
-/* A sort key with what it stands for. */
-typedef struct NnKeyed
-{
-	uint32_t	key;
-	int32_t		value;
-} NnKeyed;
-
-/* Room for n items, n = 0 included (a NULL always means out of memory). */
-#define ALLOC(arena, type, n) NN_ALLOC(arena, type, (size_t) ((n) > 0 ? (n) : 1))
-
 static NnStatus
 out_of_memory(NnError *err)
 {
 	return nn_fail(err, NN_ENOMEM, "out of memory while building a batch");
-}
-
-/*
- * Stable ascending radix sort, least significant byte first; bytes that are
- * zero in all keys are skipped.  Returns the array that holds the result:
- * items or other, which are of one size.
- */
-static NnKeyed *
-sort_keyed(NnKeyed *items, NnKeyed *other, int64_t n)
-{
-	uint32_t	bits = 0;
-
-	for (int64_t i = 0; i < n; i++)
-		bits |= items[i].key;
-
-	for (int shift = 0; shift < 32 && (bits >> shift) != 0; shift += 8)
-	{
-		int64_t		start[256] = {0};
-		int64_t		sum = 0;
-		NnKeyed    *swap = items;
-
-		for (int64_t i = 0; i < n; i++)
-			start[(items[i].key >> shift) & 255]++;
-		for (int digit = 0; digit < 256; digit++)
-		{
-			int64_t		count = start[digit];
-
-			start[digit] = sum;
-			sum += count;
-		}
-		for (int64_t i = 0; i < n; i++)
-			other[start[(items[i].key >> shift) & 255]++] = items[i];
-		items = other;
-		other = swap;
-	}
-	return items;
-}
-
-/* ---- examples ------------------------------------------------------------ */
-
-NnStatus
-nn_examples_check(const NnExamples *examples, const NnSpec *spec, bool has_targets, NnError *err)
-{
-	bool		has_cell = spec->cell != NN_CELL_NONE;
-	bool		is_text = spec->input == NN_INPUT_TEXT;
-	const char *missing = NULL;
-
-	if (examples->n < 0 || examples->n > INT32_MAX)
-		return nn_fail(err, NN_ELIMIT, "too many examples: %lld", (long long) examples->n);
-	if (examples->n == 0)
-		return NN_OK;
-
-	if (is_text && has_cell && (examples->token_start == NULL || examples->token == NULL))
-		missing = "tokens";
-	else if (spec->wide == NN_WIDE_BAG && (examples->bag_start == NULL || examples->bag_row == NULL))
-		missing = "bag features";
-	else if (!is_text && examples->values == NULL)
-		missing = "values";
-	else if (spec->input == NN_INPUT_SERIES && examples->step_start == NULL)
-		missing = "steps";
-	else if (has_targets && spec->task == NN_TASK_CLASSIFY && examples->label == NULL)
-		missing = "labels";
-	else if (has_targets && spec->task == NN_TASK_REGRESS && examples->target == NULL)
-		missing = "targets";
-
-	if (missing != NULL)
-		return nn_fail(err, NN_EINTERNAL, "examples have no %s", missing);
-	return NN_OK;
-}
-
-/* Steps of example i before it is asked whether anything reads them one by one. */
-static int64_t
-example_steps(const NnExamples *examples, int64_t i)
-{
-	/* Vectors are series of one step each and may come without starts. */
-	if (examples->step_start == NULL)
-		return 1;
-	return examples->step_start[i + 1] - examples->step_start[i];
-}
-
-int64_t
-nn_example_length(const NnExamples *examples, const NnSpec *spec, int64_t i)
-{
-	/* Without a recurrent branch nobody walks the steps: all lengths are 0. */
-	if (spec->cell == NN_CELL_NONE)
-		return 0;
-	if (spec->input == NN_INPUT_TEXT)
-		return examples->token_start[i + 1] - examples->token_start[i];
-	return example_steps(examples, i);
-}
-
-int64_t
-nn_example_bag(const NnExamples *examples, const NnSpec *spec, int64_t i)
-{
-	if (spec->wide != NN_WIDE_BAG)
-		return 0;
-	return examples->bag_start[i + 1] - examples->bag_start[i];
-}
-
-NnStatus
-nn_examples_sort(const NnExamples *examples, const NnSpec *spec, int32_t *order, int64_t n,
-				 NnArena *scratch, NnError *err)
-{
-	NnKeyed    *items = ALLOC(scratch, NnKeyed, n);
-	NnKeyed    *other = ALLOC(scratch, NnKeyed, n);
-	uint32_t	longest = 0;
-
-	if (items == NULL || other == NULL)
-		return out_of_memory(err);
-
-	for (int64_t i = 0; i < n; i++)
-	{
-		int64_t		length = nn_example_length(examples, spec, order[i]);
-
-		if (length < 0 || length > INT32_MAX)
-			return nn_fail(err, NN_ELIMIT, "a sequence of %lld steps is too long", (long long) length);
-		items[i].key = (uint32_t) length;
-		items[i].value = order[i];
-		if (items[i].key > longest)
-			longest = items[i].key;
-	}
-	/* Ascending by what is missing to the longest is descending by length. */
-	for (int64_t i = 0; i < n; i++)
-		items[i].key = longest - items[i].key;
-
-	items = sort_keyed(items, other, n);
-	for (int64_t i = 0; i < n; i++)
-		order[i] = items[i].value;
-	return NN_OK;
-}
-
-/* ---- epochs -------------------------------------------------------------- */
-
-NnStatus
-nn_epoch_order_create(NnEpochOrder *epoch, int64_t n, const NnTrainOptions *options,
-					  NnArena *arena, NnError *err)
-{
-	epoch->n = n;
-	epoch->batch = options->batch;
-	epoch->n_window = (int64_t) options->batch * options->window;
-	epoch->n_batches = (n + options->batch - 1) / options->batch;
-	epoch->order = ALLOC(arena, int32_t, n);
-	epoch->batch_order = ALLOC(arena, int32_t, epoch->n_batches);
-	if (epoch->order == NULL || epoch->batch_order == NULL)
-		return out_of_memory(err);
-	return NN_OK;
-}
-
-NnStatus
-nn_epoch_order_shuffle(NnEpochOrder *epoch, const NnSpec *spec, const NnExamples *examples,
-					   NnRng *rng, const NnEnv *env, NnArena *scratch, NnError *err)
-{
-	/* From the identity each time: an epoch's order depends on the generator alone. */
-	for (int64_t i = 0; i < epoch->n; i++)
-		epoch->order[i] = (int32_t) i;
-	for (int64_t b = 0; b < epoch->n_batches; b++)
-		epoch->batch_order[b] = (int32_t) b;
-
-	nn_rng_shuffle(rng, epoch->order, epoch->n);
-	for (int64_t first = 0; first < epoch->n; first += epoch->n_window)
-	{
-		int64_t		n = epoch->n - first < epoch->n_window ? epoch->n - first : epoch->n_window;
-
-		if (env->poll(env->ctx) != 0)
-			return nn_fail(err, NN_ECANCELED, "training was canceled");
-		nn_arena_reset(scratch);
-		NN_TRY(nn_examples_sort(examples, spec, epoch->order + first, n, scratch, err));
-	}
-	nn_rng_shuffle(rng, epoch->batch_order, epoch->n_batches);
-	return NN_OK;
 }
 
 /* ---- packing --------------------------------------------------------------- */
@@ -213,7 +28,7 @@ pack_lengths(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 			 const int32_t *example, NnArena *scratch, NnError *err)
 {
 	int			B = batch->n_sequences;
-	int32_t    *length = ALLOC(scratch, int32_t, B);
+	int32_t    *length = NN_TAKE(scratch, int32_t, (size_t) B);
 	int32_t    *active;
 	int32_t    *offset;
 	int64_t		n_rows = 0;
@@ -230,12 +45,13 @@ pack_lengths(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 		return nn_fail(err, NN_ELIMIT, "a batch of %lld steps is too large", (long long) n_rows);
 
 	T = B > 0 ? length[0] : 0;
-	active = ALLOC(scratch, int32_t, T);
-	offset = ALLOC(scratch, int32_t, T + 1);
+	active = NN_TAKE(scratch, int32_t, (size_t) T);
+	offset = NN_TAKE(scratch, int32_t, (size_t) T + 1);
 	if (active == NULL || offset == NULL)
 		return out_of_memory(err);
 
 	/* Lengths descend, so the rows of a step are always the first ones. */
+	offset[0] = 0;
 	for (int t = 0, n = B; t < T; t++)
 	{
 		while (n > 0 && length[n - 1] <= t)
@@ -258,10 +74,10 @@ pack_tokens(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 			const int32_t *example, NnArena *scratch, NnError *err)
 {
 	int			N = batch->n_rows;
-	NnKeyed    *items = ALLOC(scratch, NnKeyed, N);
-	NnKeyed    *other = ALLOC(scratch, NnKeyed, N);
-	int32_t    *distinct = ALLOC(scratch, int32_t, N);
-	int32_t    *token = ALLOC(scratch, int32_t, N);
+	NnKeyed    *items = NN_TAKE(scratch, NnKeyed, (size_t) N);
+	NnKeyed    *other = NN_TAKE(scratch, NnKeyed, (size_t) N);
+	int32_t    *distinct = NN_TAKE(scratch, int32_t, (size_t) N);
+	int32_t    *token = NN_TAKE(scratch, int32_t, (size_t) N);
 	int			U = 0;
 
 	if (items == NULL || other == NULL || distinct == NULL || token == NULL)
@@ -279,7 +95,7 @@ pack_tokens(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 			items[row].value = row;
 		}
 	}
-	items = sort_keyed(items, other, N);
+	items = nn_sort_keyed(items, other, N);
 
 	/* The last is the largest, and a negative id is larger than any good one. */
 	if (N > 0 && items[N - 1].key >= (uint32_t) spec->vocabulary)
@@ -305,33 +121,27 @@ example_values(const NnExamples *examples, int64_t i, int E, int64_t *n)
 {
 	int64_t		start = examples->step_start == NULL ? i : examples->step_start[i];
 
-	*n = example_steps(examples, i) * E;
+	*n = nn_example_steps(examples, i) * E;
 	return examples->values + start * E;
-}
-
-/* Values a step; a spec without a recurrent branch may leave them to the flat one. */
-static int
-spec_channels(const NnSpec *spec)
-{
-	return spec->embedding > 0 ? spec->embedding : spec->wide_inputs;
 }
 
 static NnStatus
 pack_values(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 			const int32_t *example, NnArena *scratch, NnError *err)
 {
-	size_t		E = (size_t) spec_channels(spec);
-	float	   *values = ALLOC(scratch, float, nn_size_mul((size_t) batch->n_rows, E));
+	int			E = spec->embedding;
+	float	   *values = NN_TAKE(scratch, float, nn_size_mul((size_t) batch->n_rows, (size_t) E));
 
 	if (values == NULL)
 		return out_of_memory(err);
 	for (int r = 0; r < batch->n_sequences; r++)
 	{
 		int64_t		n;
-		const float *from = example_values(examples, example[r], (int) E, &n);
+		const float *from = example_values(examples, example[r], E, &n);
 
 		for (int t = 0; t < batch->length[r]; t++)
-			memcpy(values + (size_t) (batch->offset[t] + r) * E, from + (size_t) t * E, E * sizeof(float));
+			memcpy(values + (size_t) (batch->offset[t] + r) * (size_t) E, from + (size_t) t * (size_t) E,
+				   (size_t) E * sizeof(float));
 	}
 	batch->values = values;
 	return NN_OK;
@@ -342,14 +152,14 @@ pack_flat(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 		  const int32_t *example, NnArena *scratch, NnError *err)
 {
 	size_t		width = (size_t) spec->wide_inputs;
-	float	   *flat = ALLOC(scratch, float, nn_size_mul((size_t) batch->n_sequences, width));
+	float	   *flat = NN_TAKE(scratch, float, nn_size_mul((size_t) batch->n_sequences, width));
 
 	if (flat == NULL)
 		return out_of_memory(err);
 	for (int r = 0; r < batch->n_sequences; r++)
 	{
 		int64_t		n;
-		const float *from = example_values(examples, example[r], spec_channels(spec), &n);
+		const float *from = example_values(examples, example[r], spec->embedding, &n);
 
 		if (n != (int64_t) width)
 			return nn_fail(err, NN_EINVAL, "an input of %lld numbers where the network takes %d",
@@ -393,19 +203,22 @@ pack_bag(NnBatch *batch, const NnSpec *spec, const NnExamples *examples, const i
 	int			B = batch->n_sequences;
 	int64_t		n_all = 0;
 	int64_t		n = 0;
-	int32_t    *start = ALLOC(scratch, int32_t, B + 1);
+	int32_t    *start = NN_TAKE(scratch, int32_t, (size_t) B + 1);
 	int32_t    *row;
 	float	   *weight;
 
+	if (start == NULL)
+		return out_of_memory(err);
 	for (int r = 0; r < B; r++)
 		n_all += nn_example_bag(examples, spec, example[r]);
 	if (n_all > INT32_MAX)
 		return nn_fail(err, NN_ELIMIT, "a batch of %lld features is too large", (long long) n_all);
-	row = ALLOC(scratch, int32_t, n_all);
-	weight = ALLOC(scratch, float, n_all);
-	if (start == NULL || row == NULL || weight == NULL)
+	row = NN_TAKE(scratch, int32_t, (size_t) n_all);
+	weight = NN_TAKE(scratch, float, (size_t) n_all);
+	if (row == NULL || weight == NULL)
 		return out_of_memory(err);
 
+	start[0] = 0;
 	for (int r = 0; r < B; r++)
 	{
 		int64_t		i = example[r];
@@ -447,7 +260,7 @@ pack_targets(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 
 	if (spec->task == NN_TASK_CLASSIFY && examples->label != NULL)
 	{
-		int32_t    *label = ALLOC(scratch, int32_t, B);
+		int32_t    *label = NN_TAKE(scratch, int32_t, (size_t) B);
 
 		if (label == NULL)
 			return out_of_memory(err);
@@ -457,7 +270,7 @@ pack_targets(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 	}
 	if (spec->task == NN_TASK_REGRESS && examples->target != NULL)
 	{
-		float	   *target = ALLOC(scratch, float, nn_size_mul((size_t) B, C));
+		float	   *target = NN_TAKE(scratch, float, nn_size_mul((size_t) B, C));
 
 		if (target == NULL)
 			return out_of_memory(err);
@@ -468,13 +281,13 @@ pack_targets(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 	return NN_OK;
 }
 
-/* Put pick in order of descending length: order as nn_batch_pack() says, example (B) the numbers themselves. */
+/* Put pick in order of descending length; example (n_pick) gets the examples' numbers in that order. */
 static NnStatus
 sort_pick(const NnSpec *spec, const NnExamples *examples, const int32_t *pick, int n_pick,
 		  NnArena *scratch, int32_t *order, int32_t *example, NnError *err)
 {
-	NnKeyed    *items = ALLOC(scratch, NnKeyed, n_pick);
-	NnKeyed    *other = ALLOC(scratch, NnKeyed, n_pick);
+	NnKeyed    *items = NN_TAKE(scratch, NnKeyed, (size_t) n_pick);
+	NnKeyed    *other = NN_TAKE(scratch, NnKeyed, (size_t) n_pick);
 
 	if (items == NULL || other == NULL)
 		return out_of_memory(err);
@@ -490,7 +303,7 @@ sort_pick(const NnSpec *spec, const NnExamples *examples, const int32_t *pick, i
 		items[i].key = (uint32_t) (INT32_MAX - length);
 		items[i].value = i;
 	}
-	items = sort_keyed(items, other, n_pick);
+	items = nn_sort_keyed(items, other, n_pick);
 	for (int i = 0; i < n_pick; i++)
 	{
 		order[i] = items[i].value;
@@ -504,7 +317,7 @@ nn_batch_pack(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 			  const int32_t *pick, int n_pick, float drop_feature, NnRng *rng,
 			  NnArena *scratch, int32_t *order, NnError *err)
 {
-	int32_t    *example = ALLOC(scratch, int32_t, n_pick);
+	int32_t    *example = NN_TAKE(scratch, int32_t, (size_t) n_pick);
 
 	if (example == NULL)
 		return out_of_memory(err);
@@ -552,6 +365,8 @@ largest_add(NnLargest *largest, int64_t value)
 	int			octave = 0;
 	int			at;
 
+	if (value < 0)
+		value = 0;
 	/* value >> octave is in 8 ... 15, below that each number has its own bucket */
 	while ((value >> octave) > 15)
 		octave++;
@@ -602,7 +417,7 @@ nn_batch_bound(NnBatchBound *bound, const NnExamples *examples, const NnSpec *sp
 static size_t
 piece_bytes(int64_t n, size_t item_bytes)
 {
-	return nn_size_add(nn_size_mul((size_t) (n > 0 ? n : 1), item_bytes), 64);
+	return nn_size_add(nn_size_mul((size_t) n, item_bytes), 64);
 }
 
 size_t
@@ -623,7 +438,7 @@ nn_batch_bytes(const NnSpec *spec, const NnBatchBound *bound)
 		bytes = nn_size_add(bytes, nn_size_mul(2, piece_bytes(N, sizeof(int32_t))));
 	}
 	else if (spec->cell != NN_CELL_NONE)
-		bytes = nn_size_add(bytes, nn_size_mul(piece_bytes(N, sizeof(float)), (size_t) spec_channels(spec)));
+		bytes = nn_size_add(bytes, nn_size_mul(piece_bytes(N, sizeof(float)), (size_t) spec->embedding));
 
 	if (spec->wide == NN_WIDE_BAG)
 	{

@@ -6,6 +6,16 @@
 
 #include "train/train.h"
 
+/* A sort key with what it stands for. */
+typedef struct NnKeyed
+{
+	uint32_t	key;
+	int32_t		value;
+} NnKeyed;
+
+/* Sort by ascending key, stable.  Returns the array that holds the result: items or other, both of size n. */
+NnKeyed    *nn_sort_keyed(NnKeyed *items, NnKeyed *other, int64_t n);
+
 /*
  * The order in which one epoch sees its examples: batch k is
  * order[b * batch ...] with b = batch_order[k]; only the last b may be short.
@@ -27,11 +37,15 @@ NnStatus	nn_epoch_order_create(NnEpochOrder *epoch, int64_t n, const NnTrainOpti
 NnStatus	nn_epoch_order_shuffle(NnEpochOrder *epoch, const NnSpec *spec, const NnExamples *examples,
 								   NnRng *rng, const NnEnv *env, NnArena *scratch, NnError *err);
 
-/* Are all streams there that a net of this spec reads?  With targets also labels or numbers. */
+/*
+ * Are all streams there that a net of this spec reads?  With targets also
+ * labels, every one of them the spec's, or numbers.
+ */
 NnStatus	nn_examples_check(const NnExamples *examples, const NnSpec *spec, bool has_targets,
 							  NnError *err);
 
-/* Packed rows and bag features of one example. */
+/* Steps of numbers, packed rows (0 without a recurrent branch) and bag features of one example. */
+int64_t		nn_example_steps(const NnExamples *examples, int64_t i);
 int64_t		nn_example_length(const NnExamples *examples, const NnSpec *spec, int64_t i);
 int64_t		nn_example_bag(const NnExamples *examples, const NnSpec *spec, int64_t i);
 

@@ -143,10 +143,13 @@ nn_metrics_classify(int64_t n, int C, const float *probabilities, const int32_t 
 	{
 		const float *row = probabilities + (size_t) i * (size_t) C;
 		int			predicted = most_probable(row, C);
-		int			b = (int) (row[predicted] * N_BINS);
+		int			b = N_BINS - 1;
 
-		/* Bins are closed on the right only at 1; a NaN is none of our bins' business but must land in one. */
-		b = b >= 0 && b < N_BINS ? b : N_BINS - 1;
+		/* 1 belongs to the last bin; so does what is no probability (a NaN), as no cast may see it */
+		if (row[predicted] >= 0 && row[predicted] < 1)
+			b = (int) (row[predicted] * N_BINS);
+		if (b == N_BINS)
+			b--;
 		bin[b].sum_probability += row[predicted];
 		if (predicted == label[i])
 		{

@@ -20,7 +20,7 @@
  *
  * Layout: a table's moments lie row by row, m of a row and then v of it, so
  * that a touched row costs one place in memory and not two; a dense tensor is
- * one such row.  All of it is the arena's.
+ * one such row.  All moments are one piece of the arena.
  */
 #include "train/optimizer.h"
 
@@ -43,6 +43,8 @@ struct NnOptimizer
 	NnNet	   *net;
 	int			n_states;
 	NnTensorState *state;		/* tensors that are trained */
+	float	   *moments;		/* of all of them */
+	size_t		n_moments;
 	double		beta1,
 				beta2,
 				epsilon,
@@ -67,41 +69,54 @@ tensor_rate(const NnTensor *tensor, const NnTrainOptions *options)
 	return options->rate_recurrent;
 }
 
-NnStatus
-nn_optimizer_create(NnOptimizer **optimizer, NnNet *net, const NnTrainOptions *options,
-					NnArena *arena, NnError *err)
+/* Describe each trained tensor; its moments begin at an offset, counted in n_moments. */
+static void
+describe_tensors(NnOptimizer *optimizer, const NnTrainOptions *options)
 {
-	int			n_tensors = nn_net_n_tensors(net);
-	NnOptimizer *made = NN_ALLOC(arena, NnOptimizer, 1);
-
-	if (made != NULL)
-		made->state = NN_ALLOC(arena, NnTensorState, (size_t) n_tensors);
-	if (made == NULL || made->state == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory for the optimizer");
-
-	made->net = net;
-	made->beta1 = options->beta1;
-	made->beta2 = options->beta2;
-	made->epsilon = options->epsilon;
-	made->clip = options->clip;
-	made->factor = 1.0;
-
-	for (int i = 0; i < n_tensors; i++)
+	for (int i = 0; i < nn_net_n_tensors(optimizer->net); i++)
 	{
-		NnTensor   *tensor = nn_net_tensor(net, i);
-		NnTensorState *state = &made->state[made->n_states];
+		NnTensor   *tensor = nn_net_tensor(optimizer->net, i);
+		NnTensorState *state = &optimizer->state[optimizer->n_states];
 
 		if (tensor->kind == NN_TENSOR_FIXED)
 			continue;
+		optimizer->n_states++;
 		state->tensor = tensor;
 		state->is_table = tensor->kind == NN_TENSOR_TABLE;
 		state->width = state->is_table ? (size_t) tensor->n_columns : tensor_numbers(tensor);
 		state->rate = tensor_rate(tensor, options);
-		state->decay = tensor->kind == NN_TENSOR_MATRIX ? options->weight_decay : 0.0;
-		state->moments = NN_ALLOC(arena, float, nn_size_mul(tensor_numbers(tensor), 2));
-		if (state->moments == NULL)
-			return nn_fail(err, NN_ENOMEM, "out of memory for the optimizer");
-		made->n_states++;
+		state->decay = tensor->kind == NN_TENSOR_MATRIX ? (double) options->weight_decay : 0.0;
+		optimizer->n_moments = nn_size_add(optimizer->n_moments, nn_size_mul(tensor_numbers(tensor), 2));
+	}
+}
+
+NnStatus
+nn_optimizer_create(NnOptimizer **optimizer, NnNet *net, const NnTrainOptions *options,
+					NnArena *arena, NnError *err)
+{
+	NnOptimizer *made = NN_ALLOC(arena, NnOptimizer, 1);
+	size_t		at = 0;
+
+	if (made != NULL)
+		made->state = NN_ALLOC(arena, NnTensorState, (size_t) nn_net_n_tensors(net));
+	if (made == NULL || made->state == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory for the optimizer");
+
+	made->net = net;
+	made->beta1 = (double) options->beta1;
+	made->beta2 = (double) options->beta2;
+	made->epsilon = (double) options->epsilon;
+	made->clip = (double) options->clip;
+	made->factor = 1.0;
+	describe_tensors(made, options);
+
+	made->moments = NN_ALLOC(arena, float, made->n_moments);
+	if (made->moments == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory for the optimizer");
+	for (int i = 0; i < made->n_states; i++)
+	{
+		made->state[i].moments = made->moments + at;
+		at += 2 * tensor_numbers(made->state[i].tensor);
 	}
 	*optimizer = made;
 	return NN_OK;
@@ -113,7 +128,7 @@ nn_optimizer_bytes(size_t n_parameters, int n_tensors)
 	size_t		bytes = nn_size_mul(n_parameters, 2 * sizeof(float));
 
 	bytes = nn_size_add(bytes, nn_size_mul((size_t) n_tensors, sizeof(NnTensorState) + 64));
-	return nn_size_add(bytes, sizeof(NnOptimizer) + 2 * 64);
+	return nn_size_add(bytes, sizeof(NnOptimizer) + 3 * 64);
 }
 
 double
@@ -206,9 +221,7 @@ nn_optimizer_skip(NnOptimizer *optimizer)
 void
 nn_optimizer_restart(NnOptimizer *optimizer)
 {
-	for (int i = 0; i < optimizer->n_states; i++)
-		memset(optimizer->state[i].moments, 0,
-			   2 * tensor_numbers(optimizer->state[i].tensor) * sizeof(float));
+	memset(optimizer->moments, 0, optimizer->n_moments * sizeof(float));
 	optimizer->n_steps = 0;
 	optimizer->factor /= 2;
 }

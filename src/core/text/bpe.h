@@ -1,0 +1,17 @@
+/*
+ * text/bpe.h: learning subword units by byte-pair encoding.  Private to text.
+ */
+#ifndef NN_BPE_H
+#define NN_BPE_H
+
+#include "text/lexicon.h"
+
+/*
+ * Append up to max_units units, in the order of their merges, to bytes (end to
+ * end) and their lengths (u16 little endian) to lengths.  A unit occurs in words
+ * that were seen, added up, in at least min_rows rows.
+ */
+NnStatus	nn_bpe_learn(const NnLexicon *lexicon, int max_units, int min_rows,
+						 const NnEnv *env, NnArray *lengths, NnArray *bytes, int *n_units);
+
+#endif							/* NN_BPE_H */

@@ -1,0 +1,46 @@
+/*
+ * train/evaluate.h: inside this room: a net's outputs, one batch after the other.
+ */
+#ifndef NN_EVALUATE_H
+#define NN_EVALUATE_H
+
+#include "train/batch.h"
+
+/* What an evaluation needs; everything is the caller's. */
+typedef struct NnEvaluation
+{
+	const NnNet *net;
+	const NnExamples *examples;
+	int64_t		n;
+	const int32_t *order;		/* (n) example numbers, longest first */
+	NnBatchBound bound;			/* batches stay within it unless one example alone passes it */
+	bool		is_split;		/* the branches' own outputs too */
+	const NnEnv *env;
+	NnArena    *scratch;		/* reset before every batch */
+} NnEvaluation;
+
+/* Outputs of a batch; row r is of example[r].  The sink may overwrite them. */
+typedef struct NnOutputs
+{
+	int			n;
+	const int32_t *example;		/* (n) */
+	float	   *out;			/* (n, C) */
+	float	   *recurrent;		/* (n, C), is_split only */
+	float	   *wide;
+} NnOutputs;
+
+typedef void (*NnOutputsSink) (void *ctx, const NnOutputs *outputs);
+
+/* Run the net over all examples.  Polls before every batch. */
+NnStatus	nn_evaluate(const NnEvaluation *evaluation, NnOutputsSink sink, void *ctx, NnError *err);
+
+/* Figures of a validation part. */
+typedef struct NnValidation
+{
+	double		loss;			/* mean over the rows: cross-entropy of the sum, or half the squared error */
+	double		metric;			/* accuracy or R2 */
+} NnValidation;
+
+NnStatus	nn_validate(const NnEvaluation *evaluation, NnValidation *validation, NnError *err);
+
+#endif							/* NN_EVALUATE_H */

@@ -1,0 +1,342 @@
+/*
+ * net_case.c: random networks, random rows, and batches of them (net_case.h).
+ */
+#include "net_case.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Blocks handed out, linked so that they can be freed together. */
+typedef struct Block
+{
+	struct Block *next;
+	void	   *data;
+} Block;
+
+static Block *blocks;
+
+void *
+net_case_alloc(size_t n_items, size_t item_bytes)
+{
+	Block	   *block = malloc(sizeof(Block));
+
+	if (block == NULL)
+		abort();
+	block->data = calloc(n_items, item_bytes);
+	if (block->data == NULL && n_items > 0)
+		abort();
+	block->next = blocks;
+	blocks = block;
+	return block->data;
+}
+
+void
+net_case_free_all(void)
+{
+	while (blocks != NULL)
+	{
+		Block	   *next = blocks->next;
+
+		free(blocks->data);
+		free(blocks);
+		blocks = next;
+	}
+}
+
+#define ALLOC(type, n) ((type *) net_case_alloc((size_t) (n), sizeof(type)))
+
+int
+net_case_int(NnRng *rng, int low, int high)
+{
+	return low + (int) nn_rng_below(rng, (uint64_t) (high - low) + 1);
+}
+
+float
+net_case_float(NnRng *rng, float low, float high)
+{
+	return low + (high - low) * nn_rng_uniform(rng);
+}
+
+static float *
+random_floats(NnRng *rng, int n, float bound)
+{
+	float	   *x = ALLOC(float, n);
+
+	for (int i = 0; i < n; i++)
+		x[i] = net_case_float(rng, -bound, bound);
+	return x;
+}
+
+NnSpec
+net_case_spec(NnRng *rng, NnCell cell, NnInputKind input, int n_layers,
+			  bool is_bidirectional, int max_hidden)
+{
+	NnSpec		spec = {0};
+
+	spec.task = net_case_int(rng, 0, 2) == 0 ? NN_TASK_REGRESS : NN_TASK_CLASSIFY;
+	spec.input = input;
+	spec.n_outputs = net_case_int(rng, 2, 5);
+	if (spec.task == NN_TASK_REGRESS)
+		spec.n_outputs = net_case_int(rng, 1, 3);
+	spec.cell = cell;
+	if (cell != NN_CELL_NONE)
+	{
+		spec.n_layers = n_layers;
+		spec.hidden = net_case_int(rng, 1, max_hidden);
+		spec.is_bidirectional = is_bidirectional;
+		spec.pool = (unsigned) net_case_int(rng, 1, 15);
+		spec.vocabulary = input == NN_INPUT_TEXT ? 256 : 0;
+	}
+	if (cell != NN_CELL_NONE || input != NN_INPUT_TEXT)
+		spec.embedding = net_case_int(rng, 1, max_hidden);
+	if (cell == NN_CELL_NONE || net_case_int(rng, 0, 1) == 0)
+	{
+		spec.wide = input == NN_INPUT_TEXT ? NN_WIDE_BAG : NN_WIDE_FLAT;
+		spec.wide_hidden = net_case_int(rng, 1, max_hidden);
+		spec.wide_inputs = input == NN_INPUT_TEXT ? net_case_int(rng, 5, 40)
+			: input == NN_INPUT_VECTOR ? spec.embedding : spec.embedding * net_case_int(rng, 1, 4);
+	}
+	return spec;
+}
+
+/*
+ * Sizes that keep gates and logits in the range where they bend but do not
+ * saturate: sums over k numbers shrink with sqrt(k).
+ */
+void
+net_case_fill(NnNet *net, NnRng *rng)
+{
+	for (int k = 0; k < nn_net_n_tensors(net); k++)
+	{
+		NnTensor   *tensor = nn_net_tensor(net, k);
+		size_t		n = (size_t) tensor->n_rows * tensor->n_columns;
+		float		bound = tensor->kind == NN_TENSOR_MATRIX
+			? 2.0f / sqrtf((float) tensor->n_columns) : 0.8f;
+
+		for (size_t i = 0; i < n; i++)
+			tensor->data[i] = tensor->kind == NN_TENSOR_FIXED ? net_case_float(rng, 0.5f, 1.5f)
+				: net_case_float(rng, -bound, bound);
+	}
+	nn_net_pack(net);
+}
+
+/* Tokens from a few only, so that a batch repeats them. */
+static int32_t *
+random_tokens(NnRng *rng, const NnSpec *spec, int n)
+{
+	int32_t    *token = ALLOC(int32_t, n);
+
+	for (int t = 0; t < n; t++)
+		token[t] = net_case_int(rng, 0, 1) == 0 ? net_case_int(rng, 0, 9)
+			: net_case_int(rng, 0, spec->vocabulary - 1);
+	return token;
+}
+
+/* A bag of 0 to 8 rows; a row may repeat. */
+static void
+random_bag(NnRng *rng, const NnSpec *spec, NaiveRow *row)
+{
+	int32_t    *bag_row;
+	float	   *bag_weight;
+
+	row->n_bag = net_case_int(rng, 0, 8);
+	bag_row = ALLOC(int32_t, row->n_bag);
+	bag_weight = ALLOC(float, row->n_bag);
+	for (int j = 0; j < row->n_bag; j++)
+	{
+		bag_row[j] = net_case_int(rng, 0, spec->wide_inputs - 1);
+		bag_weight[j] = 1.0f / sqrtf((float) net_case_int(rng, 1, 9));
+	}
+	row->bag_row = bag_row;
+	row->bag_weight = bag_weight;
+}
+
+NaiveRow *
+net_case_rows(NnRng *rng, const NnSpec *spec, NetCaseRows wish)
+{
+	NaiveRow   *rows = ALLOC(NaiveRow, wish.n);
+
+	for (int i = 0; i < wish.n; i++)
+	{
+		NaiveRow   *row = &rows[i];
+
+		row->length = net_case_int(rng, 1, wish.max_length);
+		if (wish.has_empty && i < 2)
+			row->length = i;
+		if (spec->input == NN_INPUT_VECTOR)
+			row->length = 1;
+		if (spec->cell == NN_CELL_NONE)
+			row->length = 0;
+		if (spec->input == NN_INPUT_TEXT)
+			row->token = random_tokens(rng, spec, row->length);
+		else
+			row->values = random_floats(rng, row->length * spec->embedding, 2.0f);
+		if (spec->wide == NN_WIDE_BAG)
+			random_bag(rng, spec, row);
+		if (spec->wide == NN_WIDE_FLAT)
+			row->flat = random_floats(rng, spec->wide_inputs, 2.0f);
+		if (spec->task == NN_TASK_CLASSIFY)
+			row->label = net_case_int(rng, 0, spec->n_outputs - 1);
+		else
+			row->target = random_floats(rng, spec->n_outputs, 2.0f);
+	}
+	return rows;
+}
+
+float *
+net_case_class_weight(NnRng *rng, const NnSpec *spec)
+{
+	float	   *weight = ALLOC(float, spec->n_outputs);
+
+	for (int c = 0; c < spec->n_outputs; c++)
+		weight[c] = powf(2.0f, net_case_float(rng, -2.0f, 2.0f));
+	return weight;
+}
+
+/* ---- packing ------------------------------------------------------------- */
+
+/* Places of the batch: longest row first, equal lengths as picked. */
+static void
+sort_by_length(const NaiveRow *rows, const int *pick, int n, int *order)
+{
+	for (int i = 0; i < n; i++)
+	{
+		int			row = pick != NULL ? pick[i] : i;
+		int			at = i;
+
+		for (; at > 0 && rows[order[at - 1]].length < rows[row].length; at--)
+			order[at] = order[at - 1];
+		order[at] = row;
+	}
+}
+
+/* length, active, offset */
+static void
+pack_lengths(const NaiveRow *rows, const int *order, int n, NnBatch *batch)
+{
+	int32_t    *length = ALLOC(int32_t, n);
+	int32_t    *active;
+	int32_t    *offset;
+
+	batch->n_sequences = n;
+	batch->n_steps = n > 0 ? rows[order[0]].length : 0;
+	active = ALLOC(int32_t, batch->n_steps);
+	offset = ALLOC(int32_t, batch->n_steps + 1);
+	for (int b = 0; b < n; b++)
+		length[b] = rows[order[b]].length;
+	for (int t = 0; t < batch->n_steps; t++)
+	{
+		for (int b = 0; b < n; b++)
+			active[t] += length[b] > t;
+		offset[t + 1] = offset[t] + active[t];
+	}
+	batch->n_rows = offset[batch->n_steps];
+	batch->length = length;
+	batch->active = active;
+	batch->offset = offset;
+}
+
+/* distinct, token */
+static void
+pack_tokens(const NnSpec *spec, const NaiveRow *rows, const int *order, NnBatch *batch)
+{
+	int32_t    *place = ALLOC(int32_t, spec->vocabulary);
+	int32_t    *token = ALLOC(int32_t, batch->n_rows);
+	int32_t    *distinct;
+
+	for (int b = 0; b < batch->n_sequences; b++)
+		for (int t = 0; t < batch->length[b]; t++)
+			place[rows[order[b]].token[t]] = 1;
+	for (int id = 0; id < spec->vocabulary; id++)
+		batch->n_distinct += place[id];
+	distinct = ALLOC(int32_t, batch->n_distinct);
+	for (int id = 0, at = 0; id < spec->vocabulary; id++)
+	{
+		if (place[id] == 0)
+			continue;
+		place[id] = at;
+		distinct[at++] = id;
+	}
+	for (int b = 0; b < batch->n_sequences; b++)
+		for (int t = 0; t < batch->length[b]; t++)
+			token[batch->offset[t] + b] = place[rows[order[b]].token[t]];
+	batch->distinct = distinct;
+	batch->token = token;
+}
+
+static void
+pack_values(const NnSpec *spec, const NaiveRow *rows, const int *order, NnBatch *batch)
+{
+	int			E = spec->embedding;
+	float	   *values = ALLOC(float, batch->n_rows * E);
+
+	for (int b = 0; b < batch->n_sequences; b++)
+		for (int t = 0; t < batch->length[b]; t++)
+			memcpy(values + (size_t) (batch->offset[t] + b) * E,
+				   rows[order[b]].values + (size_t) t * E, E * sizeof(float));
+	batch->values = values;
+}
+
+static void
+pack_bags(const NaiveRow *rows, const int *order, NnBatch *batch)
+{
+	int			B = batch->n_sequences;
+	int32_t    *start = ALLOC(int32_t, B + 1);
+	int32_t    *bag_row;
+	float	   *bag_weight;
+
+	for (int b = 0; b < B; b++)
+		start[b + 1] = start[b] + rows[order[b]].n_bag;
+	bag_row = ALLOC(int32_t, start[B]);
+	bag_weight = ALLOC(float, start[B]);
+	for (int b = 0; b < B; b++)
+		for (int j = 0; j < rows[order[b]].n_bag; j++)
+		{
+			bag_row[start[b] + j] = rows[order[b]].bag_row[j];
+			bag_weight[start[b] + j] = rows[order[b]].bag_weight[j];
+		}
+	batch->bag_start = start;
+	batch->bag_row = bag_row;
+	batch->bag_weight = bag_weight;
+}
+
+/* The rows of one float array of every row end to end. */
+static float *
+pack_floats(const NaiveRow *rows, const int *order, int n, int width, bool is_target)
+{
+	float	   *all = ALLOC(float, n * width);
+
+	for (int b = 0; b < n; b++)
+		memcpy(all + (size_t) b * width,
+			   is_target ? rows[order[b]].target : rows[order[b]].flat, width * sizeof(float));
+	return all;
+}
+
+void
+net_case_pack(const NnSpec *spec, const NaiveRow *rows, const int *pick, int n,
+			  NnBatch *batch, int *order)
+{
+	int32_t    *label;
+
+	memset(batch, 0, sizeof(*batch));
+	sort_by_length(rows, pick, n, order);
+	pack_lengths(rows, order, n, batch);
+	if (spec->cell != NN_CELL_NONE && spec->input == NN_INPUT_TEXT)
+		pack_tokens(spec, rows, order, batch);
+	if (spec->cell != NN_CELL_NONE && spec->input != NN_INPUT_TEXT)
+		pack_values(spec, rows, order, batch);
+	if (spec->wide == NN_WIDE_BAG)
+		pack_bags(rows, order, batch);
+	if (spec->wide == NN_WIDE_FLAT)
+		batch->flat = pack_floats(rows, order, n, spec->wide_inputs, false);
+	if (spec->task == NN_TASK_REGRESS)
+	{
+		batch->target = pack_floats(rows, order, n, spec->n_outputs, true);
+		return;
+	}
+	label = ALLOC(int32_t, n);
+	for (int b = 0; b < n; b++)
+		label[b] = rows[order[b]].label;
+	batch->label = label;
+}
