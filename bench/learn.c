@@ -5,7 +5,8 @@
  *
  * Files are tab separated with a header row; arrays are written {1,2} or
  * {{1,2},{3,4}}.  The option "vectors=FILE" names a tab-separated file of word
- * and array, "out=FILE" writes the weights file, "task=regress" learns a number.
+ * and array, "out=FILE" writes the weights file, "task=regress" learns a number,
+ * "also=FILE" (may be repeated) evaluates on a further set.
  * Prints one line a epoch and a line of figures on VALID at the end.
  */
 #include <ctype.h>
@@ -284,6 +285,8 @@ main(int argc, char **argv)
 	NnTask		task = NN_TASK_CLASSIFY;
 	const char *vectors = NULL;
 	const char *out = NULL;
+	const char *also[32];
+	int			n_also = 0;
 	double		start = now();
 	double		trained;
 	Set			train,
@@ -307,6 +310,8 @@ main(int argc, char **argv)
 			vectors = equals + 1;
 		else if (strcmp(argv[i], "out") == 0)
 			out = equals + 1;
+		else if (strcmp(argv[i], "also") == 0 && n_also < 32)
+			also[n_also++] = equals + 1;
 		else if (strcmp(argv[i], "task") == 0)
 			task = (NnTask) nn_task_from_name(equals + 1);
 		else
@@ -339,6 +344,14 @@ main(int argc, char **argv)
 		   nn_learner_peak_bytes(learner) >> 20, report->held_out.accuracy,
 		   (double) nn_net_find_tensor(nn_learner_model(learner)->net, "scale")->data[0],
 		   (double) nn_net_find_tensor(nn_learner_model(learner)->net, "scale")->data[1]);
+	for (int i = 0; i < n_also; i++)
+	{
+		Set			set = read_set(also[i], argv[3], argv[4]);
+
+		printf("%s: ", also[i]);
+		evaluate(nn_learner_model(learner), &set, &env, task);
+		printf("\n");
+	}
 	if (out != NULL)
 	{
 		NnArray		bytes;

@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-OURS = os.path.join(HERE, "..", "build", "bench", "train")
+OURS = os.path.join(HERE, "..", "build", "bench", "bin", "train")
 
 CASES = [  # cell, directions, E, H, B, T
     ("lstm", 1, 100, 128, 32, 64),

@@ -266,7 +266,7 @@ def write_training():
     a batch of its own, gradients clipped to a norm; the loss before each step.
     """
     golden = Golden("training.golden")
-    rate, rate_embedding, decay, clip = 0.02, 0.05, 0.1, 0.7
+    rate, rate_embedding, decay, clip = 0.02, 0.05, 0.1, 0.5
     spec = make_spec(input=TEXT, cell=LSTM, n_layers=1, hidden=7, is_bidirectional=1,
                      vocabulary=256, embedding=5, pool=MAX | MEAN | ATTENTION)
     net = Net(spec, is_sparse=True)

@@ -50,22 +50,29 @@ diag(const char *format,...)
 	fprintf(stderr, "\n");
 }
 
-static bool TAP_UNUSED __attribute__((format(printf, 4, 5)))
-tap_ok(bool passed, const char *file, int line, const char *format,...)
+static bool TAP_UNUSED
+tap_vok(bool passed, const char *file, int line, const char *format, va_list args)
 {
-	va_list		args;
-
 	tap_n_run++;
 	printf("%sok %d - ", passed ? "" : "not ", tap_n_run);
-	va_start(args, format);
 	vprintf(format, args);
-	va_end(args);
 	printf("\n");
 	if (!passed)
 	{
 		tap_n_failed++;
 		diag("failed at %s line %d", file, line);
 	}
+	return passed;
+}
+
+static bool TAP_UNUSED __attribute__((format(printf, 4, 5)))
+tap_ok(bool passed, const char *file, int line, const char *format,...)
+{
+	va_list		args;
+
+	va_start(args, format);
+	tap_vok(passed, file, line, format, args);
+	va_end(args);
 	return passed;
 }
 
@@ -84,35 +91,40 @@ tap_diag_bytes(const char *what, const char *bytes, size_t n_bytes)
 	tap_ok((condition), __FILE__, __LINE__, __VA_ARGS__)
 
 #define is_int(got, expected, ...) \
-	tap_is_int((long long) (got), (long long) (expected), \
-			   tap_ok((long long) (got) == (long long) (expected), __FILE__, __LINE__, __VA_ARGS__))
+	tap_is_int((long long) (got), (long long) (expected), __FILE__, __LINE__, __VA_ARGS__)
 
 #define is_text(got, n_bytes, expected, ...) \
-	tap_is_text((got), (size_t) (n_bytes), (expected), \
-				tap_ok(tap_same_text((got), (size_t) (n_bytes), (expected)), __FILE__, __LINE__, __VA_ARGS__))
+	tap_is_text((got), (size_t) (n_bytes), (expected), __FILE__, __LINE__, __VA_ARGS__)
 
 #define is_near(got, expected, tolerance, ...) \
-	tap_is_near((got), (expected), (tolerance), \
-				tap_ok(fabs((double) (got) - (double) (expected)) <= (tolerance), \
-					   __FILE__, __LINE__, __VA_ARGS__))
+	tap_is_near((double) (got), (double) (expected), (double) (tolerance), \
+				__FILE__, __LINE__, __VA_ARGS__)
 
-static bool TAP_UNUSED
-tap_same_text(const char *got, size_t n_bytes, const char *expected)
+static bool TAP_UNUSED __attribute__((format(printf, 5, 6)))
+tap_is_int(long long got, long long expected, const char *file, int line, const char *format,...)
 {
-	return got != NULL && n_bytes == strlen(expected) && memcmp(got, expected, n_bytes) == 0;
-}
+	va_list		args;
+	bool		passed;
 
-static bool TAP_UNUSED
-tap_is_int(long long got, long long expected, bool passed)
-{
+	va_start(args, format);
+	passed = tap_vok(got == expected, file, line, format, args);
+	va_end(args);
 	if (!passed)
 		diag("got %lld, expected %lld", got, expected);
 	return passed;
 }
 
-static bool TAP_UNUSED
-tap_is_text(const char *got, size_t n_bytes, const char *expected, bool passed)
+static bool TAP_UNUSED __attribute__((format(printf, 6, 7)))
+tap_is_text(const char *got, size_t n_bytes, const char *expected,
+			const char *file, int line, const char *format,...)
 {
+	bool		is_same = got != NULL && n_bytes == strlen(expected) && memcmp(got, expected, n_bytes) == 0;
+	va_list		args;
+	bool		passed;
+
+	va_start(args, format);
+	passed = tap_vok(is_same, file, line, format, args);
+	va_end(args);
 	if (!passed)
 	{
 		tap_diag_bytes("got     ", got != NULL ? got : "(null)", got != NULL ? n_bytes : 6);
@@ -121,9 +133,17 @@ tap_is_text(const char *got, size_t n_bytes, const char *expected, bool passed)
 	return passed;
 }
 
-static bool TAP_UNUSED
-tap_is_near(double got, double expected, double tolerance, bool passed)
+/* Neither NaN nor infinity is near to anything. */
+static bool TAP_UNUSED __attribute__((format(printf, 6, 7)))
+tap_is_near(double got, double expected, double tolerance,
+			const char *file, int line, const char *format,...)
 {
+	va_list		args;
+	bool		passed;
+
+	va_start(args, format);
+	passed = tap_vok(fabs(got - expected) <= tolerance, file, line, format, args);
+	va_end(args);
 	if (!passed)
 		diag("got %.9g, expected %.9g, tolerance %.3g", got, expected, tolerance);
 	return passed;

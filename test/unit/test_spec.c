@@ -121,7 +121,8 @@ test_check(void)
 
 		memcpy((char *) &spec + changes[i].offset, &changes[i].value, sizeof(int));
 		status = nn_spec_check(&spec, &err);
-		ok((status == NN_ERANGE || status == NN_EINVAL) && err.status == status && err.message[0] != '\0',
+		ok((status == NN_ERANGE || status == NN_EINVAL) && err.status == status && err.message[0] != '\0' &&
+		   nn_spec_check(&spec, NULL) == status,
 		   "refused: %s (%s)", changes[i].what, err.message);
 	}
 

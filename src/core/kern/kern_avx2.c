@@ -27,6 +27,9 @@
 	X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) \
 	X(1, 2) X(2, 2) X(3, 2) X(1, 4)
 
+/* Hold it in a register: gcc would rather load it again for each of a few uses. */
+#define v_keep(a)		__asm__("" : "+x" (a))
+
 #define v_fma(a, b, c)	((Vec) _mm256_fmadd_ps((a), (b), (c)))
 #define v_max(a, b)		((Vec) _mm256_max_ps((a), (b)))	/* a > b ? a : b */
 #define v_min(a, b)		((Vec) _mm256_min_ps((a), (b)))

@@ -19,17 +19,19 @@
 #define NN_KERNELS nn_kernels_avx512
 #define NN_KERNELS_NAME "avx512"
 
-/* 32 registers: 24 accumulators, a row of B (up to 8) and one number of A. */
+/* 32 registers: 24 accumulators, a row of B (2 or 4) and one number of A. */
 #define NN_TILE_ROWS 12
-#define NN_TILE_PANELS 8
+#define NN_TILE_PANELS 4
 #define NN_TILE_VECTORS 24
 #define NN_TILE_LIST(X) \
 	X(1, 1) X(2, 1) X(3, 1) X(4, 1) X(5, 1) X(6, 1) \
 	X(7, 1) X(8, 1) X(9, 1) X(10, 1) X(11, 1) X(12, 1) \
 	X(1, 2) X(2, 2) X(3, 2) X(4, 2) X(5, 2) X(6, 2) \
 	X(7, 2) X(8, 2) X(9, 2) X(10, 2) X(11, 2) X(12, 2) \
-	X(1, 4) X(2, 4) X(3, 4) X(4, 4) X(5, 4) X(6, 4) \
-	X(1, 8) X(2, 8) X(3, 8)
+	X(1, 4) X(2, 4) X(3, 4) X(4, 4) X(5, 4) X(6, 4)
+
+/* Hold it in a register: gcc would rather load it again for each of a few uses. */
+#define v_keep(a)		__asm__("" : "+v" (a))
 
 #define v_fma(a, b, c)	((Vec) _mm512_fmadd_ps((a), (b), (c)))
 #define v_max(a, b)		((Vec) _mm512_max_ps((a), (b)))	/* a > b ? a : b */

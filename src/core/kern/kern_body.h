@@ -25,6 +25,15 @@
 #define NN_UNROLL _Pragma("GCC unroll 32")
 #endif
 
+/* Blocks of products, in numbers; all are multiples of every tile's. */
+#define NN_GROUP_ROWS	96		/* of A beside all panels of B, in L2 */
+#define NN_BLOCK_K 192
+#define NN_BLOCK_N		128
+#define NN_BLOCK_M		96
+
+/* Rows too far apart for the hardware to foresee are asked for so many turns ahead. */
+#define NN_ROWS_AHEAD	8
+
 #define V_PER_PANEL (NN_PANEL / NN_VW)
 
 typedef float Vec __attribute__((vector_size(NN_VW * 4)));
@@ -87,7 +96,8 @@ v_tanh(Vec x)
 	q = v_fma(u, q, v_all(NN_TANH_Q1));
 	p = v_fma(u, p, v_all(NN_TANH_P0));
 	q = v_fma(u, q, v_all(NN_TANH_Q0));
-	return x * p / q;
+	x = x * p / q;
+	return v_max(v_all(-1.0f), v_min(v_all(1.0f), x));
 }
 
 static NN_INLINE Vec
@@ -165,7 +175,11 @@ tile(const int R, const int Q, int K, const float *A, size_t lda, size_t a_step,
 
 		NN_UNROLL
 			for (int w = 0; w < W; w++)
+		{
 			b[w] = *(const VecUnaligned *) (B + (size_t) (w / V_PER_PANEL) * panel + w % V_PER_PANEL * NN_VW);
+			if (R > 1)
+				v_keep(b[w]);
+		}
 		NN_UNROLL
 			for (int r = 0; r < R; r++)
 		{
@@ -213,36 +227,39 @@ static const TileFunction tiles[NN_TILE_ROWS + 1][NN_TILE_PANELS + 1] = {
 
 /*
  * C (M, N) = A B for B in panels.  A panel, or a few of them, stays in the L1
- * cache while all rows pass by it.  Rows are cut into blocks of nearly equal
- * height, since the flattest blocks are the slowest; few rows take more panels
- * at once, so that there are enough accumulators to hide the latency of
- * fused multiply-add.
+ * cache while a group of blocks of rows, which stays in L2, passes by.  Blocks
+ * are nearly equal in height, since the flattest are the slowest; few rows take
+ * more panels at once, so that there are enough accumulators to hide the
+ * latency of fused multiply-add.
  */
 static void
-gemm_rows(int M, int N, int K, const float *A, size_t lda, size_t a_step,
+gemm_rows(int64_t M, int N, int K, const float *A, size_t lda, size_t a_step,
 		  const float *packed, float *C, size_t ldc, bool is_added)
 {
+	const int64_t group = NN_GROUP_ROWS / NN_TILE_ROWS;
+	int64_t		n_blocks = (M + NN_TILE_ROWS - 1) / NN_TILE_ROWS;
+	int64_t		height = n_blocks > 0 ? (M + n_blocks - 1) / n_blocks : 0;
 	int			n_panels = (N + NN_PANEL - 1) / NN_PANEL;
-	int			n_blocks = (M + NN_TILE_ROWS - 1) / NN_TILE_ROWS;
-	int			height;
-	int			Q = NN_TILE_PANELS;
 
-	if (M <= 0)
-		return;
-	height = (M + n_blocks - 1) / n_blocks;
-	for (int p = 0; p < n_panels; p += Q)
+	for (int64_t first = 0; first < n_blocks; first += group)
 	{
-		const float *B = packed + (size_t) p * NN_PANEL * (size_t) K;
+		int64_t		last = n_blocks - first < group ? n_blocks : first + group;
+		int			Q = NN_TILE_PANELS;
 
-		while (Q > n_panels - p || tiles[height][Q] == NULL)
-			Q--;
-		for (int block = 0, m = 0; block < n_blocks; block++)
+		for (int p = 0; p < n_panels; p += Q)
 		{
-			int			R = (M - m + n_blocks - block - 1) / (n_blocks - block);
+			const float *B = packed + (size_t) p * NN_PANEL * (size_t) K;
 
-			tiles[R][Q] (K, A + m * lda, lda, a_step, B,
-						 C + m * ldc + p * NN_PANEL, ldc, N - p * NN_PANEL, is_added);
-			m += R;
+			while (Q > n_panels - p || tiles[height][Q] == NULL)
+				Q--;
+			for (int64_t block = first; block < last; block++)
+			{
+				int64_t		m = block * M / n_blocks;
+				int64_t		R = (block + 1) * M / n_blocks - m;
+
+				tiles[R][Q] (K, A + m * lda, lda, a_step, B,
+							 C + m * ldc + p * NN_PANEL, ldc, N - p * NN_PANEL, is_added);
+			}
 		}
 	}
 }
@@ -251,21 +268,39 @@ static void
 body_gemm_packed(int64_t M, int N, int K, const float *A, int lda,
 				 const float *packed, float *C, int ldc, bool is_added)
 {
-	/* Rows at a time, so that they stay in the L2 cache while the panels pass. */
-	const int	chunk = 16 * NN_TILE_ROWS;
-
-	for (int64_t m = 0; m < M; m += chunk)
-		gemm_rows(M - m < chunk ? (int) (M - m) : chunk, N, K, A + m * lda, (size_t) lda, 1,
-				  packed, C + m * ldc, (size_t) ldc, is_added);
+	gemm_rows(M, N, K, A, (size_t) lda, 1, packed, C, (size_t) ldc, is_added);
 }
 
 /*
- * The large products: B is packed block by block on the stack (128 kB: half of
- * the smallest L2 cache we care for), K in blocks that keep a panel in L1.
+ * The large products.  B is packed block by block on the stack (128 kB: half of
+ * the smallest L2 cache we care for), with as many k as leave a pair of panels in
+ * L1.  A is read where it lies unless it is transposed: then its numbers of one
+ * k are neighbors, but those of the next k are a whole row away, and some rows
+ * are copied together (48 kB) before all panels pass by them.
  * Splitting K changes nothing in the result: a later block goes on from C.
  */
-#define NN_BLOCK_K	256
-#define NN_BLOCK_N	128
+static void
+gemm_columns(int M, int N, int K, const float *A, size_t lda,
+			 const float *packed, float *C, size_t ldc, bool is_added)
+{
+	float		rows[NN_BLOCK_K * NN_BLOCK_M];
+
+	for (int m = 0; m < M; m += NN_BLOCK_M)
+	{
+		int			n_m = M - m < NN_BLOCK_M ? M - m : NN_BLOCK_M;
+
+		for (int k = 0; k < K; k++)
+		{
+			const float *from = A + k * lda + m;
+			const float *later = from + (k + NN_ROWS_AHEAD < K ? NN_ROWS_AHEAD * lda : 0);
+
+			for (int r = 0; r < n_m; r += NN_PANEL)
+				__builtin_prefetch(later + r);
+			memcpy(rows + k * NN_BLOCK_M, from, (size_t) n_m * sizeof(float));
+		}
+		gemm_rows(n_m, N, K, rows, 1, NN_BLOCK_M, packed, C + m * ldc, ldc, is_added);
+	}
+}
 
 static void
 body_gemm(bool trans_a, bool trans_b, int M, int N, int K,
@@ -273,8 +308,6 @@ body_gemm(bool trans_a, bool trans_b, int M, int N, int K,
 		  float *C, int ldc, bool is_added)
 {
 	float		packed[NN_BLOCK_K * NN_BLOCK_N] __attribute__((aligned(64)));
-	size_t		a_row = trans_a ? 1 : (size_t) lda;
-	size_t		a_step = trans_a ? (size_t) lda : 1;
 	int			k = 0;
 
 	do
@@ -287,8 +320,12 @@ body_gemm(bool trans_a, bool trans_b, int M, int N, int K,
 			size_t		at = trans_b ? (size_t) n * ldb + k : (size_t) k * ldb + n;
 
 			nn_pack(B + at, ldb, n_k, n_n, trans_b, packed);
-			gemm_rows(M, n_n, n_k, A + k * a_step, a_row, a_step,
-					  packed, C + n, (size_t) ldc, is_added || k > 0);
+			if (trans_a)
+				gemm_columns(M, n_n, n_k, A + (size_t) k * lda, (size_t) lda,
+							 packed, C + n, (size_t) ldc, is_added || k > 0);
+			else
+				gemm_rows(M, n_n, n_k, A + k, (size_t) lda, 1,
+						  packed, C + n, (size_t) ldc, is_added || k > 0);
 		}
 		k += n_k;
 	} while (k < K);
@@ -751,9 +788,6 @@ body_adam(const NnAdam *adam, int64_t n, float *w, float *grad, float *m, float 
 	if (i < n)
 		adam_part(&a, (int) (n - i), w + i, grad + i, m + i, v + i);
 }
-
-/* Table rows lie anywhere in memory: ask for those some turns ahead. */
-#define NN_ROWS_AHEAD 8
 
 /* W vectors of columns stay in registers while the rows pass; the last has n_last columns. */
 static NN_INLINE void

@@ -9,7 +9,9 @@
 
 #include <math.h>
 #include <string.h>
-#if defined(__aarch64__)
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
 
@@ -29,6 +31,8 @@
 #define NN_TILE_VECTORS 8
 #define NN_TILE_LIST(X) X(1, 1) X(2, 1) X(1, 2)
 #endif
+
+#define v_keep(a)		((void) 0)
 
 typedef float Vec4 __attribute__((vector_size(16)));
 typedef int32_t IVec4 __attribute__((vector_size(16)));
@@ -67,9 +71,15 @@ v_min(Vec4 a, Vec4 b)
 static inline Vec4
 v_sqrt(Vec4 a)
 {
+#if defined(__SSE2__)
+	return (Vec4) _mm_sqrt_ps((__m128) a);
+#elif defined(__aarch64__)
+	return (Vec4) vsqrtq_f32((float32x4_t) a);
+#else
 	for (int i = 0; i < 4; i++)
 		a[i] = sqrtf(a[i]);
 	return a;
+#endif
 }
 
 /* The first n lanes, 0 < n < 4. */

@@ -31,7 +31,9 @@ naive_tanh1(float x)
 	q = fmaf(u, q, NN_TANH_Q2);
 	q = fmaf(u, q, NN_TANH_Q1);
 	q = fmaf(u, q, NN_TANH_Q0);
-	return x * p / q;
+	x = x * p / q;
+	x = 1.0f < x ? 1.0f : x;
+	return -1.0f > x ? -1.0f : x;
 }
 
 /* sigma(x) = 1 / (1 + e^-x) = 1/2 + tanh(x / 2) / 2 */

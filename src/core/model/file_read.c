@@ -114,7 +114,7 @@ parse_metadata(Reader *reader, const char *name, NnJsonKind kind, size_t max_tok
 {
 	char	   *text;
 	size_t		n_bytes;
-	NnError		inner;
+	NnError		part;
 	NnStatus	status;
 
 	memset(json, 0, sizeof(*json));
@@ -122,15 +122,13 @@ parse_metadata(Reader *reader, const char *name, NnJsonKind kind, size_t max_tok
 	if (text == NULL)
 		return NN_OK;
 
-	/* Two values need three bytes at least. */
+	/* No value takes less than a byte. */
 	if (max_tokens > n_bytes)
 		max_tokens = n_bytes;
 	NN_TRY(reserve(reader, nn_size_mul(max_tokens, NN_JSON_TOKEN_BYTES)));
-	status = nn_json_parse(json, name, text, n_bytes, max_tokens, reader->scratch, &inner);
-	if (status == NN_ENOMEM)
-		return out_of_memory(reader);
+	status = nn_json_parse(json, name, text, n_bytes, max_tokens, reader->scratch, &part);
 	if (status != NN_OK)
-		return nn_file_malformed(reader->err, "Its metadata is wrong: %s.", inner.message);
+		return nn_file_pass_on(reader->err, status, &part);
 	if (nn_json_kind(json, 0) != kind)
 		return nn_file_malformed(reader->err, "Its \"%s\" is not a JSON %s.", name,
 								 kind == NN_JSON_OBJECT ? "object" : "array");
@@ -253,7 +251,7 @@ read_spec(Reader *reader, NnSpec *spec)
 				cell,
 				wide,
 				pool;
-	NnError		inner;
+	NnError		part;
 
 	memset(spec, 0, sizeof(*spec));
 	NN_TRY(open_members(reader, "spec", &members));
@@ -277,8 +275,8 @@ read_spec(Reader *reader, NnSpec *spec)
 	spec->cell = (NnCell) cell;
 	spec->wide = (NnWide) wide;
 	spec->pool = (unsigned) pool;
-	if (nn_spec_check(spec, &inner) != NN_OK)
-		return nn_file_malformed(reader->err, "Its \"spec\" is unsound: %s.", inner.message);
+	if (nn_spec_check(spec, &part) != NN_OK)
+		return nn_file_malformed(reader->err, "Its \"spec\" is unsound: %s.", part.message);
 	return NN_OK;
 }
 
@@ -338,7 +336,7 @@ read_labels(Reader *reader)
 	NnJson		json;
 	int			n = 0;
 
-	NN_TRY(parse_metadata(reader, "labels", NN_JSON_ARRAY, (size_t) C + 1, &json));
+	NN_TRY(parse_metadata(reader, "labels", NN_JSON_ARRAY, NN_MAX_OUTPUTS + 1, &json));
 	if (json.n_tokens != C + 1)
 		return nn_file_malformed(reader->err, "Its \"labels\" are not %d, as its \"spec\" says.", C);
 
@@ -445,45 +443,44 @@ read_net(Reader *reader)
 	return NN_OK;
 }
 
-/* A vocabulary takes about so many bytes for each of its entries and each of their bytes. */
-#define VOCABULARY_ENTRY_BYTES	64
-#define VOCABULARY_BYTE_BYTES	4
+/*
+ * Memory for each entry of a vocabulary: where it starts, and its slots in a hash
+ * table that is at least a third full.  For each key of the bag: the key, and its
+ * share of the buckets.
+ */
+#define VOCABULARY_ENTRY_BYTES	56
+#define FEATURE_KEY_BYTES		16
 
 static NnStatus
 read_vocabulary(Reader *reader)
 {
 	NnModel    *model = reader->model;
+	int64_t		n_entries = model->spec.vocabulary - 256;
 	const NnSafetensor *lengths;
 	const NnSafetensor *bytes;
-	int64_t		n_entries = model->spec.vocabulary - 256;
+	NnError		part;
+	NnStatus	status;
 
 	NN_TRY(take_vector(reader, NN_FILE_LENGTHS, NN_DTYPE_U8, 2 * n_entries, &lengths));
 	NN_TRY(take_vector(reader, NN_FILE_BYTES, NN_DTYPE_U8, -1, &bytes));
-	if (reader->n_units > n_entries)
-		return nn_file_malformed(reader->err, "It has more units than entries in its vocabulary.");
-	NN_TRY(reserve(reader, nn_size_add(nn_size_mul((size_t) n_entries + 256, VOCABULARY_ENTRY_BYTES),
-									   nn_size_mul(bytes->n_bytes, VOCABULARY_BYTE_BYTES))));
-	NN_TRY(nn_vocabulary_read(&model->vocabulary, reader->n_units, lengths->data, lengths->n_bytes,
-							  bytes->data, bytes->n_bytes, reader->env, reader->err));
-	if (nn_vocabulary_n(model->vocabulary) != model->spec.vocabulary)
-		return nn_file_malformed(reader->err, "Its vocabulary has %d tokens, its \"spec\" says %d.",
-								 nn_vocabulary_n(model->vocabulary), model->spec.vocabulary);
-	return NN_OK;
+	NN_TRY(reserve(reader, nn_size_add((size_t) model->spec.vocabulary * VOCABULARY_ENTRY_BYTES, bytes->n_bytes)));
+	status = nn_vocabulary_read(&model->vocabulary, reader->n_units, lengths->data, lengths->n_bytes,
+								bytes->data, bytes->n_bytes, reader->env, &part);
+	return status == NN_OK ? NN_OK : nn_file_pass_on(reader->err, status, &part);
 }
-
-/* Keys and a hash table over them at most half full. */
-#define FEATURE_KEY_BYTES 40
 
 static NnStatus
 read_features(Reader *reader)
 {
 	NnModel    *model = reader->model;
 	const NnSafetensor *keys;
+	NnError		part;
+	NnStatus	status;
 
 	NN_TRY(take_vector(reader, NN_FILE_KEYS, NN_DTYPE_I64, model->spec.wide_inputs, &keys));
-	NN_TRY(reserve(reader, nn_size_mul((size_t) model->spec.wide_inputs, FEATURE_KEY_BYTES)));
-	return nn_feature_index_read(&model->features, keys->data, model->spec.wide_inputs,
-								 reader->env, reader->err);
+	NN_TRY(reserve(reader, (size_t) model->spec.wide_inputs * FEATURE_KEY_BYTES));
+	status = nn_feature_index_read(&model->features, keys->data, model->spec.wide_inputs, reader->env, &part);
+	return status == NN_OK ? NN_OK : nn_file_pass_on(reader->err, status, &part);
 }
 
 /* Standardization of the channels; a scale of 0 would hide a channel, so there is none. */

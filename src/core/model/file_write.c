@@ -52,11 +52,10 @@ check_labels(const NnModel *model, NnError *err)
 {
 	for (int i = 0; i < model->spec.n_outputs; i++)
 	{
-		const char *label = model->labels[i];
-		const char *problem = nn_file_label_problem(label, i > 0 ? model->labels[i - 1] : NULL);
+		const char *problem = nn_file_label_problem(model->labels[i], i > 0 ? model->labels[i - 1] : NULL);
 
 		if (problem != NULL)
-			return nn_fail(err, NN_EINVAL, "label \"%s\" %s", label, problem);
+			return nn_fail(err, NN_EINVAL, "label %d %s", i + 1, problem);
 	}
 	return NN_OK;
 }
@@ -118,7 +117,7 @@ check_weights(const NnModel *model, NnFloatKind kind, NnError *err)
 				continue;
 			nn_fail(err, NN_ERANGE, "a weight in \"%s\" is %g", tensor->name, (double) tensor->data[j]);
 			if (isfinite(tensor->data[j]))
-				return nn_fail_hint(err, "Store the model with \"weights\": \"f32\".");
+				nn_fail_hint(err, "Store the model with \"weights\": \"f32\".");
 			return NN_ERANGE;
 		}
 	}

@@ -337,8 +337,10 @@ find_option(const char *name, const NnOptionInfo **info, NnError *err)
 		near = contained_option(name);
 	nn_fail(err, NN_EUNKNOWN, "there is no option \"%s\"", name);
 	if (near != NULL)
-		return nn_fail_hint(err, "Perhaps you meant \"%s\". lstm_options() lists all options.", near);
-	return nn_fail_hint(err, "lstm_options() lists all options.");
+		nn_fail_hint(err, "Perhaps you meant \"%s\". lstm_options() lists all options.", near);
+	else
+		nn_fail_hint(err, "lstm_options() lists all options.");
+	return NN_EUNKNOWN;
 }
 
 /* What a value of the wrong kind should have been. */
@@ -369,7 +371,8 @@ wrong_kind(const NnOptionInfo *info, NnError *err)
 	}
 	nn_options_range(info, range, sizeof(range));
 	nn_fail(err, NN_EINVAL, "option \"%s\" must be %s", info->name, kind);
-	return nn_fail_detail(err, "It takes %s.", range);
+	nn_fail_detail(err, "It takes %s.", range);
+	return NN_EINVAL;
 }
 
 static NnStatus
@@ -379,7 +382,8 @@ out_of_range(const NnOptionInfo *info, const char *value, NnError *err)
 
 	nn_options_range(info, range, sizeof(range));
 	nn_fail(err, NN_ERANGE, "option \"%s\" cannot be %s", info->name, value);
-	return nn_fail_detail(err, "It takes %s.", range);
+	nn_fail_detail(err, "It takes %s.", range);
+	return NN_ERANGE;
 }
 
 NnStatus

@@ -45,6 +45,14 @@ nn_file_malformed(NnError *err, const char *format,...)
 	return NN_EFORMAT;
 }
 
+NnStatus
+nn_file_pass_on(NnError *err, NnStatus status, const NnError *part)
+{
+	if (status == NN_EFORMAT)
+		return nn_file_malformed(err, "Reason: %s.", part->message);
+	return nn_fail(err, status, "%s", part->message);
+}
+
 /* Bytes that a tensor of this dtype and shape takes; SIZE_MAX if no file could hold it. */
 static size_t
 shape_bytes(const NnSafetensor *tensor)
@@ -228,7 +236,7 @@ nn_safetensors_open(NnSafetensors *file, const void *bytes, size_t n_bytes,
 	uint64_t	n_header = nn_read_u64(&reader);
 	const uint8_t *header;
 	size_t		n_data;
-	NnError		inner;
+	NnError		part;
 	NnStatus	status;
 
 	memset(file, 0, sizeof(*file));
@@ -245,11 +253,9 @@ nn_safetensors_open(NnSafetensors *file, const void *bytes, size_t n_bytes,
 		return nn_file_malformed(err, "Its header is not a JSON object.");
 
 	status = nn_json_parse(&file->header, "the header", (const char *) header, (size_t) n_header,
-						   MAX_HEADER_TOKENS, arena, &inner);
-	if (status == NN_EFORMAT)
-		return nn_file_malformed(err, "%s.", inner.message);
+						   MAX_HEADER_TOKENS, arena, &part);
 	if (status != NN_OK)
-		return nn_fail(err, status, "%s", inner.message);
+		return nn_file_pass_on(err, status, &part);
 
 	n_data = (size_t) (reader.end - reader.at);
 	NN_TRY(read_members(file, reader.at, n_data, arena, err));

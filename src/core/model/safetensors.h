@@ -82,7 +82,12 @@ NnStatus	nn_safetensors_begin(NnSafetensor *tensors, int n_tensors,
 /* Numbers [from, from + n) of a tensor into its place. */
 void		nn_safetensors_put(const NnSafetensor *tensor, int64_t from, int64_t n, uint8_t *data);
 
-/* n_fail(err, NN_EFORMAT) with a sentence that says where the file is wrong. */
+/* ---- errors ----------------------------------------------------------------- */
+
+/* NN_EFORMAT, with a sentence that says where the file is wrong. */
 NnStatus	nn_file_malformed(NnError *err, const char *format,...) NN_PRINTF(2, 3);
+
+/* A part of the file failed with status: NN_EFORMAT in the same form, others as they are. */
+NnStatus	nn_file_pass_on(NnError *err, NnStatus status, const NnError *part);
 
 #endif							/* NN_SAFETENSORS_H */

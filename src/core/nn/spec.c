@@ -195,7 +195,8 @@ check_range(const char *what, int64_t value, int64_t low, int64_t high, NnError 
 	if (value >= low && value <= high)
 		return NN_OK;
 	nn_fail(err, NN_ERANGE, "%s of the network is out of range: %lld", what, (long long) value);
-	return nn_fail_detail(err, "It must be between %lld and %lld.", (long long) low, (long long) high);
+	nn_fail_detail(err, "It must be between %lld and %lld.", (long long) low, (long long) high);
+	return NN_ERANGE;
 }
 
 static NnStatus

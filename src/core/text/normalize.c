@@ -192,11 +192,20 @@ is_emoji(const int32_t *codepoints, int n, int32_t first_character)
 {
 	const utf8proc_property_t *property = utf8proc_get_property(codepoints[0]);
 
-	if (n > 1 && codepoints[n - 1] == 0x20E3)
+	if (codepoints[n - 1] == 0x20E3 && codepoints[0] >= '0' && codepoints[0] <= '9')
 		return true;
 	return codepoints[0] == first_character &&
 		(property->boundclass == UTF8PROC_BOUNDCLASS_EXTENDED_PICTOGRAPHIC ||
 		 property->boundclass == UTF8PROC_BOUNDCLASS_REGIONAL_INDICATOR);
+}
+
+/* Is the character to be left out? */
+static bool
+is_dropped(int32_t c, uint8_t kind, bool is_in_emoji)
+{
+	if (is_in_emoji)
+		return c >= 0xFE00 && c <= 0xFE0F;
+	return kind != NN_KIND_SPACE && utf8proc_get_property(c)->ignorable;
 }
 
 /* Append a cluster's characters to the tokenizer's, with kinds and places. */
@@ -204,29 +213,32 @@ static void
 push_characters(NnTokenizer *tokenizer, const int32_t *codepoints, int n,
 				const int32_t *characters, int n_characters)
 {
-	bool		is_emoji_cluster = n_characters > 0 && is_emoji(codepoints, n, characters[0]);
+	bool		is_in_emoji = n_characters > 0 && is_emoji(codepoints, n, characters[0]);
+	int			n_before = tokenizer->n_ahead;
 	int			i;
 
 	for (i = 0; i < n_characters; i++)
 	{
 		int32_t		c = is_apostrophe(characters[i]) ? '\'' : characters[i];
-		const utf8proc_property_t *property = utf8proc_get_property(c);
-		uint8_t		kind = kind_of(c, property);
-		int			at;
+		uint8_t		kind = kind_of(c, utf8proc_get_property(c));
+		int64_t		start = tokenizer->character + (n == n_characters ? i : 0);
+		int64_t		stop = tokenizer->character + (n == n_characters ? i + 1 : n);
+		int			at = tokenizer->n_ahead;
 
-		if (is_emoji_cluster)
+		if (is_dropped(c, kind, is_in_emoji))
 		{
-			if (c >= 0xFE00 && c <= 0xFE0F)
-				continue;
-			kind = i == 0 ? NN_KIND_SIGN : NN_KIND_MARK;
-		}
-		else if (property->ignorable && kind != NN_KIND_SPACE)
+			/* its place goes to the character before it */
+			if (at > n_before)
+				tokenizer->ahead[at - 1].stop = stop;
 			continue;
-		at = tokenizer->n_ahead++;
+		}
+		if (is_in_emoji)
+			kind = i == 0 ? NN_KIND_SIGN : NN_KIND_MARK;
 		tokenizer->ahead[at].codepoint = c;
 		tokenizer->ahead[at].kind = kind;
-		tokenizer->ahead[at].start = tokenizer->character + (n == n_characters ? i : 0);
-		tokenizer->ahead[at].stop = tokenizer->character + (n == n_characters ? i + 1 : n);
+		tokenizer->ahead[at].start = start;
+		tokenizer->ahead[at].stop = stop;
+		tokenizer->n_ahead++;
 	}
 }
 

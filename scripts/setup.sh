@@ -1,0 +1,130 @@
+#!/bin/sh
+# Install the Debian or Ubuntu packages that are missing.
+#
+#   sh scripts/setup.sh          what building and the demo need
+#   sh scripts/setup.sh test     and what the tests need
+#
+# As root, or through sudo.  Does nothing, quickly, when nothing is missing.
+# Ends with 1 if something that is needed could not be had; what is only good
+# to have (a fuzzer, a formatter) is named and left out.
+set -u
+here=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+. "$here/scripts/cluster.sh"
+
+is_installed()
+{
+	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+is_available()
+{
+	apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [^(]'
+}
+
+as_root()
+{
+	if [ "$(id -u)" -eq 0 ]
+	then
+		"$@"
+	else
+		sudo "$@"
+	fi
+}
+
+can_install()
+{
+	[ "$(id -u)" -eq 0 ] && return 0
+	command -v sudo >/dev/null || return 1
+	# With a terminal sudo may ask for a password.
+	sudo -n true 2>/dev/null || [ -t 0 ]
+}
+
+apt()
+{
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 "$@"
+}
+
+# Fills missing and optional with the packages that are not installed.
+find_missing()
+{
+	needed="gcc make libc6-dev binutils libutf8proc-dev libjsmn-dev"
+	wanted=
+	if ! find_postgres
+	then
+		# "15+248" of the package without a number is version 15.
+		pg_major=$(apt-cache policy postgresql | sed -n 's/^ *Candidate: \([0-9]*\)+.*/\1/p')
+		needed="$needed postgresql-${pg_major:-15} postgresql-server-dev-${pg_major:-15}"
+	fi
+	# Any variant of OpenBLAS serves; we ask for one thread anyway.
+	if ! /sbin/ldconfig -p | grep -q 'libopenblas\.so\.0'
+	then
+		wanted="$wanted libopenblas0-serial"
+	fi
+	if [ "$purpose" = test ]
+	then
+		needed="$needed perl"
+		wanted="$wanted clang libipc-run-perl libonnx-testdata"
+		command -v pg_bsd_indent >/dev/null || wanted="$wanted pg-bsd-indent"
+		# clang's run-time library has a package of its own in newer releases.
+		if is_available libclang-rt-dev
+		then
+			wanted="$wanted libclang-rt-dev"
+		fi
+	fi
+
+	missing=
+	for package in $needed
+	do
+		is_installed "$package" || missing="$missing $package"
+	done
+	optional=
+	for package in $wanted
+	do
+		is_installed "$package" || optional="$optional $package"
+	done
+}
+
+purpose=${1:-demo}
+find_missing
+[ -n "$missing$optional" ] || exit 0
+
+if can_install
+then
+	for package in $missing $optional
+	do
+		if ! is_available "$package"
+		then
+			say "setup: fetching the list of packages"
+			apt update || say "setup: apt-get update failed; going on with the lists that are there"
+			find_missing
+			break
+		fi
+	done
+	installable=
+	for package in $optional
+	do
+		if is_available "$package"
+		then
+			installable="$installable $package"
+		fi
+	done
+	say "setup: installing$missing$installable"
+	# shellcheck disable=SC2086
+	apt install -y --no-install-recommends $missing $installable >"$here/setup.log" 2>&1 ||
+		{
+			tail -n 20 "$here/setup.log"
+			# One package of the second kind must not keep the others away.
+			# shellcheck disable=SC2086
+			[ -z "$missing" ] || apt install -y --no-install-recommends $missing >>"$here/setup.log" 2>&1
+		}
+	rm -f "$here/setup.log"
+	find_missing
+fi
+
+[ -z "$optional" ] || say "setup: going on without$optional"
+if [ -n "$missing" ]
+then
+	die "setup: these packages are missing:$missing
+Run as root, or once by hand:
+  sudo apt-get update && sudo apt-get install --no-install-recommends$missing$optional"
+fi

@@ -1,0 +1,132 @@
+/*
+ * exec/doctor.c: what this session computes with, and what would hurt.
+ */
+#include "glue/compat.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+#include "kern/kern.h"
+
+#include "exec/doctor.h"
+#include "glue/settings.h"
+#include "store/cache.h"
+#include "store/shipped.h"
+
+static LstmFinding
+finding(const char *item, const char *value, const char *advice)
+{
+	return (LstmFinding) {item, value, advice};
+}
+
+static LstmFinding
+examine_kernel(void)
+{
+	nn_kern_init();
+	return finding("kernel", nn_kern_name(),
+				   strcmp(nn_kern_name(), "generic") == 0 || strcmp(nn_kern_name(), "naive") == 0 ?
+				   "This CPU has no AVX2 (or the build does not know it): answers take several times as long." : NULL);
+}
+
+static LstmFinding
+examine_blas(void)
+{
+	const char *problem;
+	const char *name = nn_gemm_name(&problem);
+
+	if (problem != NULL)
+		return finding("blas", name, psprintf("BLAS was found but not used: %s.", problem));
+	return finding("blas", name, strcmp(name, "own") == 0 ?
+				   "No BLAS was found; training is faster with one (Debian: libopenblas0-serial)." : NULL);
+}
+
+/* A number that stands behind a key in a file of /proc; -1 if it cannot be read. */
+static long
+proc_number(const char *path, const char *key)
+{
+	FILE	   *file = fopen(path, "r");
+	char		line[256];
+	long		number = -1;
+
+	if (file == NULL)
+		return -1;
+	while (number < 0 && fgets(line, sizeof(line), file) != NULL)
+	{
+		if (strncmp(line, key, strlen(key)) == 0)
+			number = strtol(line + strlen(key), NULL, 10);
+	}
+	fclose(file);
+	return number;
+}
+
+static LstmFinding
+examine_threads(void)
+{
+	long		n = proc_number("/proc/self/status", "Threads:");
+
+	if (n < 0)
+		return finding("threads", "unknown", NULL);
+	return finding("threads", psprintf("%ld", n), n > 1 ?
+				   "BLAS keeps idle threads in this process; they do not compute. libopenblas0-serial, or OPENBLAS_NUM_THREADS=1 in the server's environment, avoids them." : NULL);
+}
+
+static LstmFinding
+examine_cache(void)
+{
+	int			n_models;
+	size_t		n_bytes;
+
+	lstm_cache_facts(&n_models, &n_bytes);
+	return finding("cache", psprintf("%d models, %.1f MB of %d MB", n_models,
+									 (double) n_bytes / (1024.0 * 1024.0), lstm_cache_size_mb), NULL);
+}
+
+static LstmFinding
+examine_train_memory(void)
+{
+	long		available_kb = proc_number("/proc/meminfo", "MemAvailable:");
+
+	return finding("pg_lstm.train_memory", psprintf("%d MB", lstm_train_memory_mb),
+				   available_kb >= 0 && available_kb / 1024 < lstm_train_memory_mb ?
+				   psprintf("Only %ld MB of memory are available; lower it, or a training may bring the machine to swap.",
+							available_kb / 1024) : NULL);
+}
+
+static LstmFinding
+examine_shipped(void)
+{
+	LstmShipped facts;
+
+	if (!lstm_shipped_facts(&facts))
+		return finding("sentiment model", "missing",
+					   "Install the extension again; sentiment() does not work without the file.");
+	return finding("sentiment model", psprintf("%.1f MB, digest %.12s...",
+											   (double) facts.n_bytes / (1024.0 * 1024.0), facts.digest), NULL);
+}
+
+static LstmFinding
+examine_encoding(void)
+{
+	const char *name = GetDatabaseEncodingName();
+
+	return finding("encoding", name, GetDatabaseEncoding() == PG_UTF8 ? NULL :
+				   "Texts are converted to UTF-8 for each answer; a label that this encoding lacks is an error.");
+}
+
+int
+lstm_examine(LstmFinding *findings)
+{
+	int			n = 0;
+
+	findings[n++] = examine_kernel();
+	findings[n++] = examine_blas();
+	findings[n++] = examine_threads();
+	findings[n++] = examine_cache();
+	findings[n++] = examine_train_memory();
+	findings[n++] = examine_shipped();
+	findings[n++] = examine_encoding();
+	return n;
+}

@@ -1,0 +1,20 @@
+/*
+ * exec/options_json.h: the options argument, a jsonb object, as core's options.
+ */
+#ifndef LSTM_OPTIONS_JSON_H
+#define LSTM_OPTIONS_JSON_H
+
+#include "utils/jsonb.h"
+
+#include "model/options.h"
+
+/* Errors name the option; one that means nothing to the task is an error, too. */
+extern void lstm_options_read(Jsonb *json, NnTask task, NnOptions *options);
+
+/* The task of that name, or an error. */
+extern NnTask lstm_task_named(const char *name);
+
+/* "integer", "choice"... */
+extern const char *lstm_option_kind_name(NnOptionKind kind);
+
+#endif							/* LSTM_OPTIONS_JSON_H */

@@ -1,0 +1,87 @@
+/*
+ * glue/env_pg.c: memory, interrupts and the clock for core.
+ */
+#include "glue/compat.h"
+
+#include <time.h>
+
+#include "miscadmin.h"
+#include "utils/memutils.h"
+
+#include "glue/env_pg.h"
+
+/* Core's kernels load whole cache lines. */
+#define ALIGNMENT 64
+
+/*
+ * A block is allocated ALIGNMENT bytes larger, and the pointer that the
+ * context knows stands right before the aligned one.
+ */
+static void *
+env_alloc(void *ctx, size_t size_bytes)
+{
+	LstmEnv    *env = ctx;
+	char	   *block;
+	char	   *aligned;
+
+	/* Too large a size raises an error even with NO_OOM. */
+	if (size_bytes > MaxAllocHugeSize - ALIGNMENT - sizeof(void *))
+		return NULL;
+	block = MemoryContextAllocExtended(env->context, size_bytes + ALIGNMENT + sizeof(void *),
+									   MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
+	if (block == NULL)
+		return NULL;
+	aligned = (char *) TYPEALIGN(ALIGNMENT, block + sizeof(void *));
+	memcpy(aligned - sizeof(void *), &block, sizeof(void *));
+	return aligned;
+}
+
+static void
+env_release(void *ctx, void *aligned)
+{
+	void	   *block;
+
+	if (aligned == NULL)
+		return;
+	memcpy(&block, (char *) aligned - sizeof(void *), sizeof(void *));
+	pfree(block);
+}
+
+static int
+env_poll(void *ctx)
+{
+	CHECK_FOR_INTERRUPTS();
+	return 0;
+}
+
+static void
+env_progress(void *ctx, const NnProgress *progress)
+{
+	LstmEnv    *env = ctx;
+
+	if (env->progress != NULL)
+		env->progress(env->progress_arg, progress);
+}
+
+static double
+env_now(void *ctx)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double) now.tv_sec + 1e-9 * (double) now.tv_nsec;
+}
+
+void
+lstm_env_init(LstmEnv *env, MemoryContext context)
+{
+	env->env.ctx = env;
+	env->env.alloc = env_alloc;
+	env->env.release = env_release;
+	env->env.poll = env_poll;
+	env->env.progress = env_progress;
+	env->env.now = env_now;
+	env->context = context;
+	env->progress = NULL;
+	env->progress_arg = NULL;
+}

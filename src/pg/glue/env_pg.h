@@ -1,0 +1,28 @@
+/*
+ * glue/env_pg.h: the server as core's host.
+ *
+ * All memory of one env is one MemoryContext: deleting the context is the
+ * clean-up after success, error and cancel alike.  poll() is the server's
+ * interrupt check and may jump.
+ */
+#ifndef LSTM_ENV_PG_H
+#define LSTM_ENV_PG_H
+
+#include "base/env.h"
+#include "utils/palloc.h"
+
+/* Called with each progress report of core; may raise an error. */
+typedef void (*LstmProgressHook) (void *arg, const NnProgress *progress);
+
+/* Lives as long as the context: env.ctx points to it. */
+typedef struct LstmEnv
+{
+	NnEnv		env;
+	MemoryContext context;
+	LstmProgressHook progress;	/* NULL: silent */
+	void	   *progress_arg;
+} LstmEnv;
+
+extern void lstm_env_init(LstmEnv *env, MemoryContext context);
+
+#endif							/* LSTM_ENV_PG_H */

@@ -1,0 +1,31 @@
+/*
+ * glue/errors.h: a core status as a server error, and text in two encodings.
+ *
+ * Core speaks UTF-8; the server speaks the database's encoding.  What goes in
+ * passes lstm_to_utf8(), what comes out lstm_from_utf8().
+ */
+#ifndef LSTM_ERRORS_H
+#define LSTM_ERRORS_H
+
+#include "base/status.h"
+
+/* Raise the error.  hint is said if core gave none; it may be NULL. */
+pg_attribute_noreturn() extern void lstm_throw(const NnError *err, const char *hint);
+
+/* The same for a weights file that stands in our own table: bad bytes are corruption. */
+pg_attribute_noreturn() extern void lstm_throw_stored(const NnError *err, const char *hint);
+
+static inline void
+lstm_check(NnStatus status, const NnError *err)
+{
+	if (unlikely(status != NN_OK))
+		lstm_throw(err, NULL);
+}
+
+/* Checked UTF-8; the same pointer where nothing is to be done, else palloc'd.  *n_bytes is changed with it. */
+extern const char *lstm_to_utf8(const char *text, size_t *n_bytes);
+
+/* Of a 0-terminated text; the same pointer where nothing is to be done. */
+extern const char *lstm_from_utf8(const char *text);
+
+#endif							/* LSTM_ERRORS_H */

@@ -1,0 +1,328 @@
+/*
+ * store/change.c: writing models and versions.
+ *
+ * Two writers of one model meet at its row: the first statement of each locks
+ * it, so numbers are given one after the other and the check of the owner
+ * holds until the end.
+ */
+#include "glue/compat.h"
+
+#include <math.h>
+
+#include "access/parallel.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/uuid.h"
+
+#include "store/catalog.h"
+#include "store/change.h"
+#include "store/registry.h"
+#include "store/shipped.h"
+
+/* The live version joins those that were live before; the last 100 are remembered. */
+#define PREVIOUS_WITH_LIVE \
+	"CASE WHEN live IS NULL THEN previous" \
+	" ELSE (previous || live)[greatest(1, cardinality(previous) - 98):] END"
+
+void
+lstm_need_writable(const char *command)
+{
+	PreventCommandIfReadOnly(command);
+	PreventCommandIfParallelMode(command);
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("cannot execute %s within security-restricted operation", command)));
+}
+
+static Datum
+jsonb_of(const char *json)
+{
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
+}
+
+/* What a model's row says, once it is locked. */
+typedef struct LockedModel
+{
+	pg_uuid_t	id;
+	Oid			owner;
+	char	   *task;
+	int			live;			/* 0: none */
+} LockedModel;
+
+/* Lock the row; false if there is none.  Within an owner scope; caller is the user who asks. */
+static bool
+lock_model(const char *name, Oid caller, LockedModel *model)
+{
+	LstmArgs	args = {0};
+	bool		is_null;
+
+	lstm_arg_text(&args, name);
+	if (lstm_owner_run("SELECT id, owner::oid, task, live FROM %s.lstm_model WHERE name = $1 FOR UPDATE",
+					   &args) == 0)
+		return false;
+	model->id = *DatumGetUUIDP(lstm_owner_result(1, &is_null));
+	model->owner = DatumGetObjectId(lstm_owner_result(2, &is_null));
+	model->task = TextDatumGetCString(lstm_owner_result(3, &is_null));
+	model->live = DatumGetInt32(lstm_owner_result(4, &is_null));
+	if (is_null)
+		model->live = 0;
+	if (!has_privs_of_role(caller, model->owner))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of model \"%s\"", name),
+				 errhint("Give another name for a model of your own.")));
+	return true;
+}
+
+/* Begin an owner scope and lock a model that must exist. */
+static void
+begin_change(const char *name, LstmOwnerScope *scope, LockedModel *model)
+{
+	LstmModelRow row;
+
+	lstm_need_own_model(name, &row);
+	lstm_owner_begin(scope);
+	if (!lock_model(name, scope->caller, model))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("model \"%s\" was dropped meanwhile", name)));
+}
+
+static bool
+has_version(const LockedModel *model, int version)
+{
+	LstmArgs	args = {0};
+
+	lstm_arg(&args, UUIDOID, UUIDPGetDatum(&model->id));
+	lstm_arg(&args, INT4OID, Int32GetDatum(version));
+	return lstm_owner_run("SELECT 1 FROM %s.lstm_version WHERE model = $1 AND version = $2", &args) > 0;
+}
+
+static void
+need_version(const LockedModel *model, const char *name, int version)
+{
+	if (!has_version(model, version))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("model \"%s\" has no version %d", name, version),
+				 errhint("The view lstm_versions lists them.")));
+}
+
+/* ---- a new version --------------------------------------------------------- */
+
+static void
+make_or_lock_model(const LstmNewVersion *version, Oid caller, LockedModel *model)
+{
+	LstmArgs	args = {0};
+
+	lstm_arg_text(&args, version->model);
+	lstm_arg(&args, OIDOID, ObjectIdGetDatum(caller));
+	lstm_arg_text(&args, version->task);
+	lstm_arg_text(&args, version->input_kind);
+	lstm_owner_run("INSERT INTO %s.lstm_model (name, owner, task, input_kind)"
+				   " VALUES ($1, $2::regrole, $3, $4) ON CONFLICT (name) DO NOTHING", &args);
+	if (!lock_model(version->model, caller, model))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("model \"%s\" was dropped meanwhile", version->model),
+				 errhint("Try again.")));
+	if (strcmp(model->task, version->task) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("model \"%s\" has task %s, not %s", version->model, model->task, version->task),
+				 errhint("Give another name, or drop the model first.")));
+}
+
+/* Count up, make the number live, note the source of the training. */
+static int
+take_number(const LstmNewVersion *version, const LockedModel *model)
+{
+	LstmArgs	args = {0};
+	bool		is_null;
+
+	lstm_arg(&args, UUIDOID, UUIDPGetDatum(&model->id));
+	lstm_arg_text(&args, version->input_kind);
+	lstm_arg_text(&args, version->relation);
+	lstm_arg_text(&args, version->input);
+	lstm_arg_text(&args, version->target);
+	lstm_arg(&args, JSONBOID, jsonb_of(version->options));
+	/* An imported version leaves the source of the model alone. */
+	lstm_owner_run("UPDATE %s.lstm_model SET last_version = last_version + 1, live = last_version + 1,"
+				   " previous = " PREVIOUS_WITH_LIVE ","
+				   " input_kind = $2, relation = coalesce($3, relation), input = coalesce($4, input),"
+				   " target = coalesce($5, target),"
+				   " options = CASE WHEN $3 IS NULL THEN options ELSE $6 END"
+				   " WHERE id = $1 RETURNING last_version", &args);
+	return DatumGetInt32(lstm_owner_result(1, &is_null));
+}
+
+static void
+insert_version(const LstmNewVersion *version, const LockedModel *model, int number, Oid caller)
+{
+	LstmArgs	args = {0};
+	char		digest[LSTM_DIGEST_CHARS + 1];
+
+	lstm_digest(version->weights, digest);
+	lstm_arg(&args, UUIDOID, UUIDPGetDatum(&model->id));
+	lstm_arg(&args, INT4OID, Int32GetDatum(number));
+	lstm_arg_text(&args, digest);
+	lstm_arg(&args, INT8OID, Int64GetDatum(version->rows));
+	lstm_arg(&args, INT4OID, Int32GetDatum(version->epochs));
+	lstm_arg(&args, FLOAT8OID, Float8GetDatum(version->seconds));
+	lstm_arg(&args, INT8OID, Int64GetDatum((int64) VARSIZE_ANY_EXHDR(version->weights)));
+	lstm_arg(&args, JSONBOID, jsonb_of(version->facts));
+	lstm_arg(&args, JSONBOID, jsonb_of(version->metrics));
+	lstm_arg(&args, JSONBOID, jsonb_of(version->options));
+	lstm_arg(&args, OIDOID, ObjectIdGetDatum(caller));
+	lstm_arg(&args, BYTEAOID, PointerGetDatum(version->weights));
+	lstm_owner_run("INSERT INTO %s.lstm_version (model, version, digest, rows, epochs, seconds, bytes,"
+				   " facts, metrics, options, trained_by, weights) VALUES ($1, $2, $3,"
+				   " CASE WHEN $4 >= 0 THEN $4 END, CASE WHEN $5 >= 0 THEN $5 END,"
+				   " CASE WHEN $6 >= 0 THEN $6 END, $7, $8, $9, $10, $11::regrole, $12)", &args);
+}
+
+/* One column of the epochs as float8[]; what is not finite becomes NULL. */
+static Datum
+epoch_column(const LstmNewVersion *version, size_t offset)
+{
+	Datum	   *values = palloc(sizeof(Datum) * version->epochs);
+	bool	   *nulls = palloc(sizeof(bool) * version->epochs);
+	int			dims[1] = {version->epochs};
+	int			lbs[1] = {1};
+
+	for (int i = 0; i < version->epochs; i++)
+	{
+		double		number;
+
+		memcpy(&number, (const char *) &version->epoch[i] + offset, sizeof(number));
+		values[i] = Float8GetDatum(number);
+		nulls[i] = !isfinite(number);
+	}
+	return PointerGetDatum(construct_md_array(values, nulls, 1, dims, lbs, FLOAT8OID,
+											  sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+static void
+insert_epochs(const LstmNewVersion *version, const LockedModel *model, int number)
+{
+	static const size_t columns[] = {
+		offsetof(NnEpoch, loss_train), offsetof(NnEpoch, loss_valid), offsetof(NnEpoch, metric),
+		offsetof(NnEpoch, gradient_norm), offsetof(NnEpoch, share_clipped), offsetof(NnEpoch, rate),
+		offsetof(NnEpoch, seconds)
+	};
+	LstmArgs	args = {0};
+
+	if (version->epoch == NULL || version->epochs <= 0)
+		return;
+	lstm_arg(&args, UUIDOID, UUIDPGetDatum(&model->id));
+	lstm_arg(&args, INT4OID, Int32GetDatum(number));
+	for (int i = 0; i < (int) lengthof(columns); i++)
+		lstm_arg(&args, FLOAT8ARRAYOID, epoch_column(version, columns[i]));
+	lstm_owner_run("INSERT INTO %s.lstm_epoch (model, version, epoch, loss_train, loss_valid, metric,"
+				   " gradient_norm, share_clipped, rate, seconds)"
+				   " SELECT $1, $2, e.n, e.a, e.b, e.c, e.d, e.e, e.f, e.g"
+				   " FROM ROWS FROM (unnest($3, $4, $5, $6, $7, $8, $9))"
+				   " WITH ORDINALITY AS e (a, b, c, d, e, f, g, n)", &args);
+}
+
+int
+lstm_save_version(const LstmNewVersion *version)
+{
+	LstmOwnerScope scope;
+	LockedModel model;
+	int			number;
+
+	lstm_owner_begin(&scope);
+	make_or_lock_model(version, scope.caller, &model);
+	number = take_number(version, &model);
+	insert_version(version, &model, number, scope.caller);
+	insert_epochs(version, &model, number);
+	lstm_owner_end(&scope);
+	return number;
+}
+
+/* ---- which version is live ------------------------------------------------- */
+
+void
+lstm_deploy(const char *name, int version)
+{
+	LstmOwnerScope scope;
+	LockedModel model;
+	LstmArgs	args = {0};
+
+	begin_change(name, &scope, &model);
+	need_version(&model, name, version);
+	lstm_arg(&args, UUIDOID, UUIDPGetDatum(&model.id));
+	lstm_arg(&args, INT4OID, Int32GetDatum(version));
+	lstm_owner_run("UPDATE %s.lstm_model SET live = $2, previous = " PREVIOUS_WITH_LIVE
+				   " WHERE id = $1 AND live IS DISTINCT FROM $2", &args);
+	lstm_owner_end(&scope);
+}
+
+int
+lstm_rollback(const char *name)
+{
+	LstmOwnerScope scope;
+	LockedModel model;
+	LstmArgs	args = {0};
+	uint64		n;
+	int			live = 0;
+	bool		is_null;
+
+	begin_change(name, &scope, &model);
+	lstm_arg(&args, UUIDOID, UUIDPGetDatum(&model.id));
+	/* The last of the previous versions that still exists and is another one. */
+	n = lstm_owner_run("UPDATE %s.lstm_model m SET live = p.version, previous = m.previous[:p.n - 1]"
+					   " FROM (SELECT u.version, u.n FROM %s.lstm_model o,"
+					   " unnest(o.previous) WITH ORDINALITY AS u (version, n)"
+					   " JOIN %s.lstm_version v ON v.model = $1 AND v.version = u.version"
+					   " WHERE o.id = $1 AND u.version IS DISTINCT FROM o.live"
+					   " ORDER BY u.n DESC LIMIT 1) p"
+					   " WHERE m.id = $1 RETURNING m.live", &args);
+	if (n > 0)
+		live = DatumGetInt32(lstm_owner_result(1, &is_null));
+	lstm_owner_end(&scope);
+	if (n == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no other version of model \"%s\" was live before", name),
+				 errhint("Choose a version with lstm_deploy.")));
+	return live;
+}
+
+int
+lstm_drop(const char *name, int version)
+{
+	LstmOwnerScope scope;
+	LockedModel model;
+	LstmArgs	args = {0};
+	int			n;
+
+	begin_change(name, &scope, &model);
+	lstm_arg(&args, UUIDOID, UUIDPGetDatum(&model.id));
+	if (version != 0)
+	{
+		need_version(&model, name, version);
+		if (version == model.live)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_IN_USE),
+					 errmsg("version %d of model \"%s\" is live", version, name),
+					 errhint("Make another one live with lstm_deploy, or drop the whole model.")));
+		lstm_arg(&args, INT4OID, Int32GetDatum(version));
+		n = (int) lstm_owner_run("DELETE FROM %s.lstm_version WHERE model = $1 AND version = $2", &args);
+	}
+	else
+	{
+		n = (int) lstm_owner_run("DELETE FROM %s.lstm_version WHERE model = $1", &args);
+		lstm_owner_run("DELETE FROM %s.lstm_model WHERE id = $1", &args);
+	}
+	lstm_owner_end(&scope);
+	return n;
+}

@@ -1,0 +1,72 @@
+/*
+ * store/registry.h: models and versions by name, number or digest, and who may
+ * use them.
+ *
+ * Reads of our tables go by index scan under the active snapshot, so MVCC
+ * decides what is seen, and past the tables' own privileges, since the rule is
+ * ours: a model may be used by its owner, members of the owner role and
+ * superusers; one that came with the extension by everybody.
+ */
+#ifndef LSTM_REGISTRY_H
+#define LSTM_REGISTRY_H
+
+#include "utils/uuid.h"
+
+#define LSTM_MAX_NAME		200 /* bytes of a model's name */
+#define LSTM_DIGEST_CHARS	64	/* SHA-256 in hexadecimal */
+
+/* The one model that comes as a file. */
+#define LSTM_SHIPPED_MODEL	"sentiment_en"
+
+/* Everything that answering needs to know; no pointers, so that it can be copied. */
+typedef struct LstmRef
+{
+	pg_uuid_t	model;
+	int			version;
+	bool		is_shipped;
+	char		name[LSTM_MAX_NAME + 1];
+	char		key[LSTM_DIGEST_CHARS + 1]; /* names the content for ever: the digest, or "shipped" */
+} LstmRef;
+
+typedef struct LstmModelRow
+{
+	pg_uuid_t	id;
+	char		name[LSTM_MAX_NAME + 1];
+	Oid			owner;
+	char		task[32];
+	int			live;			/* 0: none */
+} LstmModelRow;
+
+/* The model of that name, whoever owns it. */
+extern bool lstm_find_model(const char *name, LstmModelRow *row);
+
+extern bool lstm_may_use(const LstmModelRow *row);
+
+/* The model if the caller may use it; else an error. */
+extern void lstm_need_model(const char *name, LstmModelRow *row);
+
+/* The same for changing it: only the owner may. */
+extern void lstm_need_own_model(const char *name, LstmModelRow *row);
+
+/* Errors about names that cannot be given to a model. */
+extern void lstm_check_new_name(const char *name);
+
+/*
+ * The live version of a model that the caller may use, else an error.  Valid
+ * until the next call.
+ */
+extern const LstmRef *lstm_live_version(const char *name, size_t n_bytes);
+
+/* The same; NULL if there is no such model or its owner is not the caller or a role of the caller's. */
+extern const LstmRef *lstm_live_version_if_any(const char *name);
+
+/* A version by number; the caller may use the model, else an error. */
+extern void lstm_numbered_version(const char *name, int version, LstmRef *ref);
+
+/* A version by its digest, else an error.  Valid until the next call. */
+extern const LstmRef *lstm_pinned_version(const char *digest, size_t n_bytes);
+
+/* The bytes of a version's weights file, detoasted in the current context. */
+extern bytea *lstm_read_weights(const LstmRef *ref);
+
+#endif							/* LSTM_REGISTRY_H */

@@ -1,0 +1,336 @@
+/*
+ * store/source.c: rows of a relation as inputs and targets.
+ *
+ * Memory: a fetch holds its tuples (large texts still as TOAST pointers) until
+ * all of them were handed out; what lstm_source_read() detoasts and converts is
+ * in row_context and lives until its next call.  Both are bounded by bytes as
+ * well as by rows, except that one row must fit.
+ */
+#include "glue/compat.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "model/options.h"
+
+#include "glue/errors.h"
+#include "store/source.h"
+#include "store/value.h"
+
+#define FIRST_FETCH_ROWS	32
+#define MAX_FETCH_ROWS		500
+#define FETCH_BYTES			(4 * 1024 * 1024)
+#define READ_BYTES			(8 * 1024 * 1024)
+
+struct LstmSource
+{
+	NnValueKind input_kind;
+	bool		as_number;
+	Portal		portal;
+	long		n_fetch;		/* rows of the next fetch */
+	SPITupleTable *tuples;		/* of this fetch, NULL if all were handed out */
+	uint64		n_tuples;
+	uint64		next;
+	int64		n_skipped;
+	MemoryContext row_context;
+};
+
+/* ---- what the columns are ------------------------------------------------ */
+
+static void
+check_relation_kind(Relation rel)
+{
+	switch (rel->rd_rel->relkind)
+	{
+		case RELKIND_RELATION:
+		case RELKIND_VIEW:
+		case RELKIND_MATVIEW:
+		case RELKIND_PARTITIONED_TABLE:
+		case RELKIND_FOREIGN_TABLE:
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+			 errmsg("\"%s\" is not a table or view", RelationGetRelationName(rel)),
+			 errhint("Rows can come from a table, view, materialized view, partitioned or foreign table.")));
+}
+
+static void
+throw_no_column(Relation rel, const char *column)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+	const char **names = palloc(sizeof(char *) * Max(desc->natts, 1));
+	const char *nearest;
+	int			n = 0;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			names[n++] = NameStr(TupleDescAttr(desc, i)->attname);
+	}
+	nearest = nn_nearest(column, names, n);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_COLUMN),
+			 errmsg("column \"%s\" of relation \"%s\" does not exist", column, RelationGetRelationName(rel)),
+			 nearest != NULL ? errhint("Perhaps you meant the column \"%s\".", nearest) : 0));
+}
+
+/* The type of a column, domains looked through. */
+static Oid
+column_type(Relation rel, const char *column)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (!attribute->attisdropped && strcmp(NameStr(attribute->attname), column) == 0)
+			return getBaseType(attribute->atttypid);
+	}
+	throw_no_column(rel, column);
+	return InvalidOid;
+}
+
+static bool
+is_string_type(Oid type)
+{
+	char		category;
+	bool		is_preferred;
+
+	get_type_category_preferred(type, &category, &is_preferred);
+	return category == TYPCATEGORY_STRING;
+}
+
+static NnValueKind
+input_kind_of(Oid type, const char *column)
+{
+	Oid			element = get_element_type(type);
+	NnValueKind kind;
+
+	if (OidIsValid(element) && lstm_value_kind(getBaseType(element), &kind))
+		return kind;
+	if (!OidIsValid(element) && is_string_type(type))
+		return NN_VALUE_TEXT;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("column \"%s\" of type %s cannot be an input", column, format_type_be(type)),
+			 errhint("An input is text, text[] (words) or real[] (numbers); a view can cast the column.")));
+}
+
+static LstmTargetKind
+target_kind_of(Oid type, const char *column)
+{
+	switch (type)
+	{
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+			return LSTM_TARGET_INTEGER;
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case NUMERICOID:
+			return LSTM_TARGET_NUMBER;
+		case BOOLOID:
+			return LSTM_TARGET_LABEL;
+	}
+	if (type_is_enum(type) || is_string_type(type))
+		return LSTM_TARGET_LABEL;
+	ereport(ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+			 errmsg("column \"%s\" of type %s cannot be a target", column, format_type_be(type)),
+			 errhint("A target is a label (text, enum, boolean, integer) or a number (real, double precision, numeric); a view can cast the column.")));
+}
+
+void
+lstm_source_describe(Oid relid, const char *input, const char *target, LstmSourceInfo *info)
+{
+	Relation	rel = try_relation_open(relid, AccessShareLock);
+
+	if (rel == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation with OID %u does not exist", relid)));
+	check_relation_kind(rel);
+	info->relid = relid;
+	info->relation_name = pstrdup(RelationGetRelationName(rel));
+	info->relation = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+												RelationGetRelationName(rel));
+	info->input = pstrdup(input);
+	info->target = pstrdup(target);
+	info->input_kind = input_kind_of(column_type(rel, input), input);
+	info->target_kind = target_kind_of(column_type(rel, target), target);
+	relation_close(rel, AccessShareLock);
+}
+
+/* ---- the query ------------------------------------------------------------ */
+
+/*
+ * Texts of all kinds come as text; arrays come as they are.  A cast keeps a
+ * TOAST pointer unless the type really has to be converted.
+ */
+static char *
+source_query(const LstmSourceInfo *info, const char *condition, bool as_number)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT %s%s, %s%s FROM %s",
+					 quote_identifier(info->input),
+					 info->input_kind == NN_VALUE_TEXT ? "::pg_catalog.text" :
+					 info->input_kind == NN_VALUE_WORDS ? "::pg_catalog.text[]" : "",
+					 quote_identifier(info->target),
+					 as_number ? "::pg_catalog.float8" : "::pg_catalog.text",
+					 info->relation);
+	/* The line end closes a comment at the end of the condition. */
+	if (condition != NULL && condition[0] != '\0')
+		appendStringInfo(&sql, " WHERE (%s\n)", condition);
+	return sql.data;
+}
+
+LstmSource *
+lstm_source_open(const LstmSourceInfo *info, const char *condition, bool as_number)
+{
+	LstmSource *source = palloc0(sizeof(LstmSource));
+	SPIPlanPtr	plan;
+	char	   *sql;
+
+	source->input_kind = info->input_kind;
+	source->as_number = as_number;
+	source->n_fetch = FIRST_FETCH_ROWS;
+	source->row_context = AllocSetContextCreate(CurrentMemoryContext, "pg_lstm rows", ALLOCSET_DEFAULT_SIZES);
+	sql = source_query(info, condition, as_number);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	plan = SPI_prepare_cursor(sql, 0, NULL, CURSOR_OPT_NO_SCROLL);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
+	source->portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
+	return source;
+}
+
+void
+lstm_source_close(LstmSource *source)
+{
+	SPI_cursor_close(source->portal);
+	if (SPI_finish() != SPI_OK_FINISH)
+		elog(ERROR, "SPI_finish failed");
+	MemoryContextDelete(source->row_context);
+	pfree(source);
+}
+
+int64
+lstm_source_n_skipped(const LstmSource *source)
+{
+	return source->n_skipped;
+}
+
+/* ---- rows ----------------------------------------------------------------- */
+
+/* So many rows next time that they take about FETCH_BYTES, going by the largest of this time. */
+static long
+next_fetch(const SPITupleTable *tuples, uint64 n_tuples)
+{
+	uint64		largest = 1;
+
+	for (uint64 i = 0; i < n_tuples; i++)
+		largest = Max(largest, tuples->vals[i]->t_len);
+	return (long) Min(MAX_FETCH_ROWS, Max(1, FETCH_BYTES / largest));
+}
+
+static bool
+fetch(LstmSource *source)
+{
+	MemoryContext old = CurrentMemoryContext;
+
+	if (source->tuples != NULL)
+		SPI_freetuptable(source->tuples);
+	source->tuples = NULL;
+	SPI_cursor_fetch(source->portal, true, source->n_fetch);
+	MemoryContextSwitchTo(old);
+	source->n_tuples = SPI_processed;
+	source->next = 0;
+	if (SPI_processed == 0)
+		return false;
+	source->tuples = SPI_tuptable;
+	source->n_fetch = next_fetch(source->tuples, source->n_tuples);
+	return true;
+}
+
+static void
+read_target(LstmSource *source, Datum datum, LstmRow *row)
+{
+	text	   *label;
+
+	if (source->as_number)
+	{
+		row->number = DatumGetFloat8(datum);
+		return;
+	}
+	label = DatumGetTextPP(datum);
+	row->label_bytes = VARSIZE_ANY_EXHDR(label);
+	row->label = lstm_to_utf8(VARDATA_ANY(label), &row->label_bytes);
+}
+
+/* False if the row has a NULL. */
+static bool
+read_row(LstmSource *source, HeapTuple tuple, LstmRow *row)
+{
+	TupleDesc	desc = source->tuples->tupdesc;
+	bool		input_is_null;
+	bool		target_is_null;
+	Datum		input = heap_getattr(tuple, 1, desc, &input_is_null);
+	Datum		target = heap_getattr(tuple, 2, desc, &target_is_null);
+
+	if (input_is_null || target_is_null)
+		return false;
+	memset(row, 0, sizeof(*row));
+	if (source->input_kind == NN_VALUE_TEXT)
+		lstm_value_from_text(input, &row->input);
+	else
+		lstm_value_from_array(DatumGetArrayTypeP(input), &row->input);
+	read_target(source, target, row);
+	return true;
+}
+
+static size_t
+input_bytes(const NnValue *input)
+{
+	return input->n_bytes + sizeof(Datum) * (size_t) input->n_words +
+		sizeof(float) * (size_t) input->n_steps * (size_t) input->n_channels;
+}
+
+int
+lstm_source_read(LstmSource *source, LstmRow *rows, int max_rows)
+{
+	MemoryContext old = MemoryContextSwitchTo(source->row_context);
+	size_t		n_bytes = 0;
+	int			n = 0;
+
+	MemoryContextReset(source->row_context);
+	/* Rows handed out point into the fetch's tuples: one call never spans two fetches that gave rows. */
+	while (n == 0)
+	{
+		if ((source->tuples == NULL || source->next == source->n_tuples) && !fetch(source))
+			break;
+		while (source->next < source->n_tuples && n < max_rows && n_bytes < READ_BYTES)
+		{
+			CHECK_FOR_INTERRUPTS();
+			if (read_row(source, source->tuples->vals[source->next++], &rows[n]))
+				n_bytes += input_bytes(&rows[n++].input);
+			else
+				source->n_skipped++;
+		}
+	}
+	MemoryContextSwitchTo(old);
+	return n;
+}

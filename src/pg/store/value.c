@@ -1,0 +1,180 @@
+/*
+ * store/value.c: a datum as core's input.
+ *
+ * NaN and infinity pass: core says what is wrong with them.
+ */
+#include "glue/compat.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+
+#include "glue/errors.h"
+#include "store/value.h"
+
+bool
+lstm_value_kind(Oid element_type, NnValueKind *kind)
+{
+	char		category;
+	bool		is_preferred;
+
+	switch (element_type)
+	{
+		case FLOAT4OID:
+		case FLOAT8OID:
+		case INT2OID:
+		case INT4OID:
+		case INT8OID:
+		case NUMERICOID:
+			*kind = NN_VALUE_NUMBERS;
+			return true;
+	}
+	/* text, varchar, char(n), citext...: all are varlenas of characters */
+	get_type_category_preferred(element_type, &category, &is_preferred);
+	*kind = NN_VALUE_WORDS;
+	return category == TYPCATEGORY_STRING && get_typlen(element_type) == -1;
+}
+
+void
+lstm_value_from_text(Datum datum, NnValue *value)
+{
+	text	   *t = DatumGetTextPP(datum);
+
+	memset(value, 0, sizeof(*value));
+	value->kind = NN_VALUE_TEXT;
+	value->n_bytes = VARSIZE_ANY_EXHDR(t);
+	value->text = lstm_to_utf8(VARDATA_ANY(t), &value->n_bytes);
+}
+
+static void
+refuse_null_elements(ArrayType *array)
+{
+	if (ARR_HASNULL(array) && array_contains_nulls(array))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("input array must not contain nulls"),
+				 errhint("Remove them, with array_remove(input, NULL) for example.")));
+}
+
+static void
+words_of(ArrayType *array, NnValue *value)
+{
+	Datum	   *elements;
+	const char **words;
+	size_t	   *word_bytes;
+	int			n;
+
+	if (ARR_NDIM(array) > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("an array of words must have one dimension"),
+				 errdetail("The input has %d.", ARR_NDIM(array))));
+	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT, &elements, NULL, &n);
+	words = palloc(sizeof(char *) * Max(n, 1));
+	word_bytes = palloc(sizeof(size_t) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		text	   *t = DatumGetTextPP(elements[i]);
+
+		word_bytes[i] = VARSIZE_ANY_EXHDR(t);
+		words[i] = lstm_to_utf8(VARDATA_ANY(t), &word_bytes[i]);
+	}
+	pfree(elements);
+	value->kind = NN_VALUE_WORDS;
+	value->words = words;
+	value->word_bytes = word_bytes;
+	value->n_words = n;
+}
+
+static float
+number_of(Datum datum, Oid type)
+{
+	double		number;
+	float		narrowed;
+
+	switch (type)
+	{
+		case FLOAT8OID:
+			number = DatumGetFloat8(datum);
+			break;
+		case INT2OID:
+			number = DatumGetInt16(datum);
+			break;
+		case INT4OID:
+			number = DatumGetInt32(datum);
+			break;
+		case INT8OID:
+			number = (double) DatumGetInt64(datum);
+			break;
+		default:
+			number = DatumGetFloat8(DirectFunctionCall1(numeric_float8, datum));
+			break;
+	}
+	narrowed = (float) number;
+	if (isinf(narrowed) && !isinf(number))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("number %g in the input array is out of range", number),
+				 errdetail("Inputs are computed as type real.")));
+	return narrowed;
+}
+
+static void
+numbers_of(ArrayType *array, NnValue *value)
+{
+	Oid			type = ARR_ELEMTYPE(array);
+	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	float	   *numbers;
+
+	if (ARR_NDIM(array) > 2)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("an array of numbers must have one dimension (steps) or two (steps and channels)"),
+				 errdetail("The input has %d.", ARR_NDIM(array))));
+	if (type == FLOAT4OID)
+		numbers = (float *) ARR_DATA_PTR(array);
+	else
+	{
+		int16		typlen;
+		bool		typbyval;
+		char		typalign;
+		Datum	   *elements;
+
+		get_typlenbyvalalign(type, &typlen, &typbyval, &typalign);
+		deconstruct_array(array, type, typlen, typbyval, typalign, &elements, NULL, &n);
+		numbers = palloc_extended(sizeof(float) * Max(n, 1), MCXT_ALLOC_HUGE);
+		for (int i = 0; i < n; i++)
+		{
+			numbers[i] = number_of(elements[i], type);
+			if (i % 65536 == 0)
+				CHECK_FOR_INTERRUPTS();
+		}
+		pfree(elements);
+	}
+	value->kind = NN_VALUE_NUMBERS;
+	value->numbers = numbers;
+	value->n_steps = ARR_NDIM(array) == 0 ? 0 : ARR_DIMS(array)[0];
+	value->n_channels = ARR_NDIM(array) == 2 ? ARR_DIMS(array)[1] : 1;
+}
+
+void
+lstm_value_from_array(ArrayType *array, NnValue *value)
+{
+	NnValueKind kind;
+
+	memset(value, 0, sizeof(*value));
+	if (!lstm_value_kind(ARR_ELEMTYPE(array), &kind))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("an array of type %s cannot be an input", format_type_be(ARR_ELEMTYPE(array))),
+				 errhint("Give text, text[] (words) or real[] (numbers).")));
+	refuse_null_elements(array);
+	if (kind == NN_VALUE_WORDS)
+		words_of(array, value);
+	else
+		numbers_of(array, value);
+}

@@ -1,0 +1,22 @@
+/*
+ * store/value.h: a datum as core's input.
+ *
+ * What a value points to is the datum itself or memory of the current context.
+ */
+#ifndef LSTM_VALUE_H
+#define LSTM_VALUE_H
+
+#include "utils/array.h"
+
+#include "model/answer.h"
+
+/* Of a text datum, toasted or not. */
+extern void lstm_value_from_text(Datum datum, NnValue *value);
+
+/* Of an array of texts (words) or numbers (1-D: steps; 2-D: steps x channels). */
+extern void lstm_value_from_array(ArrayType *array, NnValue *value);
+
+/* Whether arrays of the element type are words or numbers; false if neither. */
+extern bool lstm_value_kind(Oid element_type, NnValueKind *kind);
+
+#endif							/* LSTM_VALUE_H */

@@ -1,0 +1,208 @@
+/*
+ * file_case.c: see file_case.h.
+ */
+#include "file_case.h"
+
+#include <stdio.h>
+#include <string.h>
+#include "base/bytes.h"
+#include "base/rng.h"
+
+const char *const file_case_names[N_FILE_CASES] = {"text", "bag", "series", "vector"};
+
+static const NnSpec specs[N_FILE_CASES] = {
+	{
+		.task = NN_TASK_CLASSIFY, .input = NN_INPUT_TEXT, .n_outputs = 3,
+		.cell = NN_CELL_LSTM, .n_layers = 1, .hidden = 3, .is_bidirectional = true,
+		.pool = NN_POOL_MAX | NN_POOL_MEAN, .vocabulary = 256 + 4, .embedding = 2,
+		.wide = NN_WIDE_BAG, .wide_inputs = 5, .wide_hidden = 2,
+	},
+	{
+		.task = NN_TASK_CLASSIFY, .input = NN_INPUT_TEXT, .n_outputs = 2,
+		.wide = NN_WIDE_BAG, .wide_inputs = 3, .wide_hidden = 2,
+	},
+	{
+		.task = NN_TASK_REGRESS, .input = NN_INPUT_SERIES, .n_outputs = 1,
+		.cell = NN_CELL_GRU, .n_layers = 2, .hidden = 3,
+		.pool = NN_POOL_LAST | NN_POOL_ATTENTION, .embedding = 2,
+		.wide = NN_WIDE_FLAT, .wide_inputs = 8, .wide_hidden = 3,
+	},
+	{
+		.task = NN_TASK_CLASSIFY, .input = NN_INPUT_VECTOR, .n_outputs = 2,
+		.embedding = 5,
+		.wide = NN_WIDE_FLAT, .wide_inputs = 5, .wide_hidden = 3,
+	},
+};
+
+/* Sizes stand 64 bytes in front of each block, so that release() knows them. */
+static void *
+counted_alloc(void *ctx, size_t size_bytes)
+{
+	FileCaseHost *host = ctx;
+	char	   *block;
+
+	host->n_allocs++;
+	if (host->n_allocs == host->fail_at || size_bytes > SIZE_MAX - 128)
+		return NULL;
+	block = aligned_alloc(64, (size_bytes + 127) / 64 * 64);
+	if (block == NULL)
+		return NULL;
+	memset(block, 0, size_bytes + 64);
+	memcpy(block, &size_bytes, sizeof(size_bytes));
+	host->n_blocks++;
+	host->n_bytes += size_bytes;
+	if (host->n_bytes > host->n_bytes_peak)
+		host->n_bytes_peak = host->n_bytes;
+	return block + 64;
+}
+
+static void
+counted_release(void *ctx, void *block)
+{
+	FileCaseHost *host = ctx;
+	size_t		size_bytes;
+
+	if (block == NULL)
+		return;
+	memcpy(&size_bytes, (char *) block - 64, sizeof(size_bytes));
+	host->n_blocks--;
+	host->n_bytes -= size_bytes;
+	free((char *) block - 64);
+}
+
+static int
+counted_poll(void *ctx)
+{
+	FileCaseHost *host = ctx;
+
+	return ++host->n_polls == host->stop_at;
+}
+
+static double
+now(void *ctx)
+{
+	(void) ctx;
+	return 0;
+}
+
+NnEnv
+file_case_env(FileCaseHost *host)
+{
+	NnEnv		env = {.ctx = host,.alloc = counted_alloc,.release = counted_release,
+	.poll = counted_poll,.now = now};
+
+	return env;
+}
+
+static void
+must(bool is_true, const char *what)
+{
+	if (is_true)
+		return;
+	printf("Bail out! %s\n", what);
+	exit(1);
+}
+
+/* Two units and two words. */
+static void
+add_vocabulary(NnModel *model)
+{
+	static const char bytes[] = "thingcatd\303\266g";
+	static const uint8_t lengths[] = {2, 0, 3, 0, 3, 0, 4, 0};
+
+	must(nn_vocabulary_read(&model->vocabulary, 2, lengths, sizeof(lengths), (const uint8_t *) bytes,
+							sizeof(bytes) - 1, model->env, NULL) == NN_OK, "no vocabulary");
+}
+
+static void
+add_features(NnModel *model)
+{
+	uint8_t		keys[8 * 8] = {0};
+
+	/* The last key is past the largest signed number. */
+	for (int i = 0; i < model->spec.wide_inputs; i++)
+		keys[8 * i + 7] = (uint8_t) (i * 60 + 1);
+	must(nn_feature_index_read(&model->features, keys, model->spec.wide_inputs, model->env, NULL) == NN_OK,
+		 "no features");
+	model->has_ngrams = true;
+}
+
+static void
+add_labels(NnModel *model)
+{
+	/* In byte order; what JSON must escape, and what it need not. */
+	static const char *const labels[] = {"a \"quoted\\\" one\n\001", "plain", "\346\274\242\360\237\230\200"};
+
+	model->labels = NN_ALLOC(model->arena, char *, 3);
+	must(model->labels != NULL, "no labels");
+	for (int i = 0; i < model->spec.n_outputs; i++)
+		model->labels[i] = nn_arena_copy(model->arena, labels[i], strlen(labels[i]));
+}
+
+static void
+add_channels(NnModel *model)
+{
+	model->n_channels = model->spec.embedding;
+	model->input_mean = NN_ALLOC(model->arena, float, (size_t) model->n_channels);
+	model->input_scale = NN_ALLOC(model->arena, float, (size_t) model->n_channels);
+	must(model->input_mean != NULL && model->input_scale != NULL, "no channels");
+	for (int i = 0; i < model->n_channels; i++)
+	{
+		model->input_mean[i] = (float) i - 0.25f;
+		model->input_scale[i] = 1.5f + (float) i;
+	}
+	model->flat_steps = model->spec.wide_inputs / model->n_channels;
+}
+
+NnModel *
+file_case_model(FileCase which, const NnEnv *env)
+{
+	NnModel    *model;
+	NnRng		rng;
+
+	must(nn_model_create(&model, env, NULL) == NN_OK, "no model");
+	model->spec = specs[which];
+	model->max_tokens = 17;
+	if (model->spec.task == NN_TASK_CLASSIFY)
+		add_labels(model);
+	if (model->spec.input != NN_INPUT_TEXT)
+		add_channels(model);
+	if (model->spec.vocabulary > 0)
+		add_vocabulary(model);
+	if (model->spec.wide == NN_WIDE_BAG)
+		add_features(model);
+	model->tokenizer.is_case_kept = which == FILE_CASE_TEXT;
+	model->target_mean = model->spec.task == NN_TASK_REGRESS ? -1e300 : 0;
+	model->target_scale = model->spec.task == NN_TASK_REGRESS ? 1e-10 : 1;
+	model->training = nn_arena_copy(model->arena, "{\"rows\":12,\"where\":\"a < 'b'\"}", 29);
+	must(nn_net_create(&model->net, model->arena, &model->spec, false, NULL) == NN_OK, "no net");
+	nn_rng_seed(&rng, 7 + (uint64_t) which);
+	for (int i = 0; i < nn_net_n_tensors(model->net); i++)
+	{
+		NnTensor   *tensor = nn_net_tensor(model->net, i);
+
+		for (int64_t j = 0; j < (int64_t) tensor->n_rows * tensor->n_columns; j++)
+			tensor->data[j] = nn_rng_normal(&rng);
+	}
+	nn_net_pack(model->net);
+	return model;
+}
+
+uint8_t *
+file_case_file(FileCase which, NnFloatKind kind, size_t *n_bytes)
+{
+	NnModel    *model = file_case_model(which, &nn_env_malloc);
+	NnArray		out;
+	uint8_t    *file;
+	NnError		err;
+
+	nn_array_init(&out, &nn_env_malloc, 1);
+	must(nn_file_write(model, kind, &out, &err) == NN_OK, err.message);
+	file = malloc(out.n);
+	must(file != NULL, "out of memory");
+	memcpy(file, out.data, out.n);
+	*n_bytes = out.n;
+	nn_array_free(&out);
+	nn_model_destroy(model);
+	return file;
+}
