@@ -104,16 +104,20 @@ measure_peak(const NnKernels *which)
 {
 	double		best = 0.0;
 
-	(void) which;
-#if defined(__x86_64__)
 	for (int i = 0; i < 20; i++)
 	{
-		double		gflops = which == &nn_kernels_avx512 ? peak_avx512()
-			: which == &nn_kernels_avx2 ? peak_avx2() : 0.0;
+		double		gflops = 0.0;
 
+#if defined(__x86_64__)
+		if (which == &nn_kernels_avx512)
+			gflops = peak_avx512();
+		else if (which == &nn_kernels_avx2)
+			gflops = peak_avx2();
+#else
+		(void) which;
+#endif
 		best = gflops > best ? gflops : best;
 	}
-#endif
 	return best;
 }
 

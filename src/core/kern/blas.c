@@ -22,14 +22,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The Fortran interface, which all libraries have; lengths of the two strings at the end. */
-typedef void (*SgemmFunction) (const char *trans_a, const char *trans_b,
-							   const int *m, const int *n, const int *k,
-							   const float *alpha, const float *a, const int *lda,
-							   const float *b, const int *ldb,
-							   const float *beta, float *c, const int *ldc,
-							   size_t length_a, size_t length_b);
-
 typedef enum BlasState
 {
 	BLAS_UNTRIED,
@@ -38,21 +30,23 @@ typedef enum BlasState
 } BlasState;
 
 /* What the first call found; written once. */
-static struct
+typedef struct Blas
 {
 	BlasState	state;
 	bool		is_disabled;
-	SgemmFunction sgemm;
+	NnSgemm		sgemm;
 	char		name[256];
 	char		problem[256];
-} blas;
+} Blas;
+
+static Blas blas;
 
 /*
  * Fortran's matrices are ours transposed, so C^T = op(B)^T op(A)^T is computed:
  * A and B change places and their flags stay.
  */
 static void
-call_sgemm(SgemmFunction sgemm, bool trans_a, bool trans_b, int M, int N, int K,
+call_sgemm(NnSgemm sgemm, bool trans_a, bool trans_b, int M, int N, int K,
 		   const float *A, int lda, const float *B, int ldb,
 		   float *C, int ldc, bool is_added)
 {
@@ -71,18 +65,18 @@ enum
 };
 
 /*
- * One product against the naive twin.  Numbers are eighths of small integers
- * with an irrational few among them, all below 1, so that either result is
- * within K 2^-24 K of the truth (K terms below 1, K roundings each).
+ * One product against the naive twin.  All numbers are at most 1, so a sum is at
+ * most K (and what it is added to), and each result within K roundings of that,
+ * K 2^-24 (K + 1), of the truth.
  */
 static bool
-is_product_right(SgemmFunction sgemm, bool trans_a, bool trans_b, int M, int N, int K, float *work)
+is_product_right(NnSgemm sgemm, bool trans_a, bool trans_b, int M, int N, int K, float *work)
 {
 	float	   *A = work;
 	float	   *B = A + TEST_FLOATS;
 	float	   *C = B + TEST_FLOATS;
 	float	   *expected = C + TEST_FLOATS;
-	float		bound = 2.0f * (float) K * (float) K * 0x1p-24f;
+	float		bound = 2.0f * (float) K * (float) (K + 1) * 0x1p-24f;
 	int			lda = trans_a ? M : K;
 	int			ldb = trans_b ? K : N;
 
@@ -104,8 +98,8 @@ is_product_right(SgemmFunction sgemm, bool trans_a, bool trans_b, int M, int N, 
 	return true;
 }
 
-static bool
-is_library_right(SgemmFunction sgemm)
+bool
+nn_blas_is_right(NnSgemm sgemm)
 {
 	static const int shapes[][3] = {
 		{1, 1, 1}, {1, 64, 17}, {7, 33, 65}, {64, 64, 64}, {128, 512, 100}, {128, 100, 129}, {96, 48, 512}
@@ -186,7 +180,7 @@ load_library(void)
 	find_function(library, "sgemm_", &blas.sgemm);
 	if (blas.sgemm == NULL || !settle_library(library, files[i - 1]))
 		return BLAS_ABSENT;
-	if (!is_library_right(blas.sgemm))
+	if (!nn_blas_is_right(blas.sgemm))
 	{
 		snprintf(blas.problem, sizeof(blas.problem), "%.200s computes wrong products", blas.name);
 		return BLAS_ABSENT;

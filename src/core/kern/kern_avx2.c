@@ -31,7 +31,7 @@
 #define v_keep(a)		__asm__("" : "+x" (a))
 
 #define v_fma(a, b, c)	((Vec) _mm256_fmadd_ps((a), (b), (c)))
-#define v_max(a, b)		((Vec) _mm256_max_ps((a), (b)))	/* a > b ? a : b */
+#define v_max(a, b)		((Vec) _mm256_max_ps((a), (b))) /* a > b ? a : b */
 #define v_min(a, b)		((Vec) _mm256_min_ps((a), (b)))
 #define v_sqrt(a)		((Vec) _mm256_sqrt_ps(a))
 #define v_load_n(from, n)	((Vec) _mm256_maskload_ps((from), first_lanes(n)))

@@ -34,7 +34,7 @@
 #define v_keep(a)		__asm__("" : "+v" (a))
 
 #define v_fma(a, b, c)	((Vec) _mm512_fmadd_ps((a), (b), (c)))
-#define v_max(a, b)		((Vec) _mm512_max_ps((a), (b)))	/* a > b ? a : b */
+#define v_max(a, b)		((Vec) _mm512_max_ps((a), (b))) /* a > b ? a : b */
 #define v_min(a, b)		((Vec) _mm512_min_ps((a), (b)))
 #define v_sqrt(a)		((Vec) _mm512_sqrt_ps(a))
 #define v_load_n(from, n) \

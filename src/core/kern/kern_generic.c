@@ -34,8 +34,8 @@
 
 #define v_keep(a)		((void) 0)
 
-typedef float Vec4 __attribute__((vector_size(16)));
-typedef int32_t IVec4 __attribute__((vector_size(16)));
+typedef float __attribute__((vector_size(16))) Vec4;
+typedef int32_t __attribute__((vector_size(16))) IVec4;
 
 static inline Vec4
 v_fma(Vec4 a, Vec4 b, Vec4 c)

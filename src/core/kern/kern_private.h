@@ -2,7 +2,7 @@
  * kern/kern_private.h: what the files of this room share.
  *
  *   kern_naive.c    the plainest loops; says what every kernel computes
- *   kern_body.h     the same with vectors, compiled once for each width by
+ *   kern_body*.h    the same with vectors, compiled once for each width by
  *   kern_generic.c, kern_avx2.c, kern_avx512.c
  *   pack.c          the layout of packed matrices, one for all kernels
  *   dispatch.c      the table of kernels in use, and kern.h's functions
@@ -117,6 +117,17 @@ const NnKernels *nn_kern_table(void);
 #define NN_ROUNDER_BITS	0x4B400000
 
 /* ---- BLAS (blas.c) -------------------------------------------------------- */
+
+/* Its product in the Fortran interface, which all libraries have; at the end the lengths of the flags. */
+typedef void (*NnSgemm) (const char *trans_a, const char *trans_b,
+						 const int *m, const int *n, const int *k,
+						 const float *alpha, const float *a, const int *lda,
+						 const float *b, const int *ldb,
+						 const float *beta, float *c, const int *ldc,
+						 size_t length_a, size_t length_b);
+
+/* Does it say what the naive twin says?  false too if there is no memory to find out. */
+bool		nn_blas_is_right(NnSgemm sgemm);
 
 /* nn_gemm by BLAS; false if there is none, and then nothing was done. */
 bool		nn_blas_gemm(bool trans_a, bool trans_b, int M, int N, int K,

@@ -237,6 +237,9 @@ encode_text(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch
 
 	if (token_start == NULL || bag_start == NULL || n_words == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
+	/* texts without a word still have lists, of length 0 */
+	if (!nn_list_reserve(&tokens, 1, scratch) || !nn_list_reserve(&rows, 1, scratch))
+		return nn_fail(err, NN_ENOMEM, "out of memory");
 	lists.model = model;
 	lists.scratch = scratch;
 	lists.tokens = &tokens;

@@ -2,18 +2,19 @@
  * model/file.h: a model <-> the bytes of a safetensors file.
  *
  * The format is safetensors: u64 length of the header, a JSON header, raw
- * little-endian tensors.  doc/format.md lists what we put where:
+ * little-endian tensors.  doc/format.md says exactly what we put where:
  *  - header "__metadata__" (strings): "format" = "pg_lstm", "format_version" =
- *    "1", "spec" (JSON object), "labels" (JSON array of strings), "text" (JSON
- *    object: units, max_tokens, case_sensitive, char_ngrams), "training" (JSON);
+ *    "1", "spec" (JSON object), "reading" (JSON object: max_tokens and, for text,
+ *    units, case_sensitive, char_ngrams), "labels" (JSON array of strings),
+ *    "training" (JSON object, for people);
  *  - every tensor of nn_net_tensor() under its name, F32 or F16;
  *  - "vocabulary.lengths", "vocabulary.bytes" (U8), "bag.keys" (I64: the u64 keys),
  *    "input.mean", "input.scale" (F32), "target" (F64: mean, scale).
  *
  * The reader treats bytes as hostile: every size is checked before it is
  * allocated, every tensor must have the shape that the spec demands, lie inside
- * the file, not overlap another, and hold only finite numbers.  Header at most
- * 16 MB... of which labels are the largest part.
+ * the file, not overlap another, and hold only finite numbers.  The header has at
+ * most 64 MB, of which labels are the largest part.
  */
 #ifndef NN_FILE_H
 #define NN_FILE_H
@@ -28,7 +29,8 @@ typedef enum NnFloatKind
 
 /*
  * Append the model's file to out.  The same model gives the same bytes.  NN_ERANGE if
- * a weight does not fit half precision (the caller then asks for F32).
+ * a weight does not fit half precision (the caller then asks for F32).  What could
+ * not be read back is not written: NN_ERANGE, NN_EINVAL or NN_EFORMAT say what.
  */
 NnStatus	nn_file_write(const NnModel *model, NnFloatKind kind, NnArray *out, NnError *err);
 
@@ -38,11 +40,18 @@ NnStatus	nn_file_write(const NnModel *model, NnFloatKind kind, NnArray *out, NnE
  */
 NnStatus	nn_file_round(NnModel *model, NnFloatKind kind, NnError *err);
 
-/* Read; the net is for inference and already packed.  limit_bytes bounds what is allocated (0: no bound). */
+/*
+ * Read; the net is for inference and already packed.  limit_bytes bounds what is
+ * allocated (0: no bound): NN_ELIMIT comes before the memory is taken.  The model
+ * keeps nothing of bytes.
+ */
 NnStatus	nn_file_read(NnModel **model, const void *bytes, size_t n_bytes, size_t limit_bytes,
 						 const NnEnv *env, NnError *err);
 
-/* The same with nothing kept but the facts: spec, number of labels.  For lstm_import and views. */
+/*
+ * The facts alone: the header is checked, and the spec in it (whose n_outputs is the
+ * number of labels); the tensors' numbers are not read.  For views.
+ */
 NnStatus	nn_file_peek(const void *bytes, size_t n_bytes, NnSpec *spec, const NnEnv *env, NnError *err);
 
 #endif							/* NN_FILE_H */

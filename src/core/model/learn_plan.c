@@ -80,6 +80,16 @@ push_i32(NnArray *array, int32_t value)
 	return place != NULL;
 }
 
+/* A stream that stays empty is still there. */
+static bool
+begin_stream(NnArray *array)
+{
+	bool		ok = nn_array_push(array, 1) != NULL;
+
+	array->n = 0;
+	return ok;
+}
+
 /* ---- order and split -------------------------------------------------------------- */
 
 static const NnRow *
@@ -255,14 +265,16 @@ check_rows(const NnLearner *learner, NnError *err)
 
 /* ---- standardization ------------------------------------------------------------------ */
 
-/* Mean and 1 / deviation of each channel over all rows. */
+/*
+ * Mean and 1 / deviation of each channel over all rows, in hash order like
+ * everything else: sums in another order could differ in the last bit.
+ */
 static NnStatus
 standardize_input(NnLearner *learner, NnError *err)
 {
 	NnModel    *model = learner->model;
 	int			E = model->n_channels;
-	const float *x = learner->floats.data;
-	int64_t		n = (int64_t) learner->floats.n / E;
+	double		n = (double) learner->floats.n / E;
 
 	model->input_mean = NN_ALLOC(model->arena, float, (size_t) E);
 	model->input_scale = NN_ALLOC(model->arena, float, (size_t) E);
@@ -274,12 +286,24 @@ standardize_input(NnLearner *learner, NnError *err)
 		double		squares = 0.0;
 		double		mean;
 
-		for (int64_t i = 0; i < n; i++)
-			sum += (double) x[i * E + e];
-		mean = sum / (double) n;
-		for (int64_t i = 0; i < n; i++)
-			squares += ((double) x[i * E + e] - mean) * ((double) x[i * E + e] - mean);
-		squares = sqrt(squares / (double) n);
+		for (int64_t i = 0; i < learner->n_sorted; i++)
+		{
+			const NnRow *row = row_of(learner, learner->sorted[i]);
+			const float *x = (const float *) learner->floats.data + row->start;
+
+			for (int64_t j = e; j < (int64_t) row->n * learner->n_channels; j += E)
+				sum += (double) x[j];
+		}
+		mean = sum / n;
+		for (int64_t i = 0; i < learner->n_sorted; i++)
+		{
+			const NnRow *row = row_of(learner, learner->sorted[i]);
+			const float *x = (const float *) learner->floats.data + row->start;
+
+			for (int64_t j = e; j < (int64_t) row->n * learner->n_channels; j += E)
+				squares += ((double) x[j] - mean) * ((double) x[j] - mean);
+		}
+		squares = sqrt(squares / n);
 		model->input_mean[e] = (float) mean;
 		/* a channel that never changes says nothing */
 		model->input_scale[e] = (squares > 1e-12 && isfinite(squares)) ? (float) (1.0 / squares) : 1.0f;
@@ -568,7 +592,8 @@ fill_parts(NnLearner *learner, double share, const bool *is_label_kept, NnError 
 	{
 		nn_part_free(parts[p]);
 		if (!push_i64(&parts[p]->token_start, 0) || !push_i64(&parts[p]->bag_start, 0) ||
-			!push_i64(&parts[p]->step_start, 0))
+			!push_i64(&parts[p]->step_start, 0) || !begin_stream(&parts[p]->token) ||
+			!begin_stream(&parts[p]->bag_row) || !begin_stream(&parts[p]->values))
 			return nn_fail(err, NN_ENOMEM, "out of memory");
 	}
 	for (int64_t i = 0; i < learner->n_sorted; i++)
@@ -655,6 +680,8 @@ choose_spec(NnLearner *learner, int64_t n_train)
 		spec->pool = (unsigned) options->pool;
 		spec->embedding = options->embedding;
 	}
+	if (spec->input != NN_INPUT_TEXT)
+		spec->embedding = shape.n_channels;
 	model->max_tokens = options->max_tokens;
 	model->n_channels = shape.input == NN_INPUT_TEXT ? 0 : shape.n_channels;
 	model->has_ngrams = options->char_ngrams == 1;
@@ -753,6 +780,7 @@ fill_plan(NnLearner *learner)
 	plan->n_tokens = learner->kind == NN_VALUE_NUMBERS ?
 		(int64_t) learner->floats.n / learner->model->n_channels : (int64_t) learner->words.n;
 	plan->n_words = nn_lexicon_n(learner->lexicon);
+	plan->n_parameters = nn_spec_n_numbers(spec);
 	plan->n_features = spec->wide == NN_WIDE_BAG ? spec->wide_inputs : 0;
 	plan->peak_bytes = nn_size_add(nn_learner_bytes(learner), net_bytes(learner, &train));
 	plan->n_epochs = learner->options.epochs;

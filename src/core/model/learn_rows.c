@@ -134,12 +134,16 @@ add_text(NnLearner *learner, const char *text, size_t n_bytes, int32_t row, NnEr
 	{
 		int32_t		number;
 		int32_t    *place;
+		NnStatus	status;
 
 		NN_TRY(nn_tokenizer_next(&tokenizer, &word, err));
 		if (word.bytes == NULL)
 			return NN_OK;
-		if (nn_lexicon_add(learner->lexicon, word.bytes, word.n_bytes, row, &number) != NN_OK ||
-			(place = nn_array_push(&learner->words, 1)) == NULL)
+		status = nn_lexicon_add(learner->lexicon, word.bytes, word.n_bytes, row, &number);
+		if (status != NN_OK)
+			return nn_fail(err, status, "%s", nn_status_text(status));
+		place = nn_array_push(&learner->words, 1);
+		if (place == NULL)
 			return nn_fail(err, NN_ENOMEM, "out of memory");
 		*place = number;
 	}
@@ -201,6 +205,8 @@ add_numbers(NnLearner *learner, const NnValue *input, NnRow *row, NnError *err)
 static NnStatus
 add_target(NnLearner *learner, const NnTarget *target, int32_t number, NnRow *row, NnError *err)
 {
+	NnStatus	status;
+
 	if (learner->task == NN_TASK_REGRESS)
 	{
 		if (!isfinite(target->number))
@@ -216,8 +222,9 @@ add_target(NnLearner *learner, const NnTarget *target, int32_t number, NnRow *ro
 		return nn_fail_hint(err, "Is the target column the right one?");
 	}
 	row->target_hash = nn_hash_bytes(target->label, target->n_bytes, 4);
-	if (nn_lexicon_add(learner->label_lexicon, target->label, (int) target->n_bytes, number, &row->label) != NN_OK)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
+	status = nn_lexicon_add(learner->label_lexicon, target->label, (int) target->n_bytes, number, &row->label);
+	if (status != NN_OK)
+		return nn_fail(err, status, "%s", nn_status_text(status));
 	if (nn_lexicon_n(learner->label_lexicon) > NN_MAX_OUTPUTS)
 	{
 		nn_fail(err, NN_EDATA, "target has more than %d different labels", NN_MAX_OUTPUTS);

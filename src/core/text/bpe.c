@@ -531,7 +531,7 @@ choose_words(Bpe *bpe, const NnLexicon *lexicon, int32_t *numbers, size_t *n_byt
 	{
 		const NnLexeme *lexeme = nn_lexicon_get(lexicon, i);
 
-		NN_TRY(poll_after(bpe, 1));
+		NN_TRY(poll_after(bpe, 1 + lexeme->n_bytes / 16));
 		if (lexeme->n_bytes >= 2 && lexeme->n_bytes <= NN_WORD_BYTES &&
 			nn_utf8_length(nn_lexicon_bytes(lexicon, i), lexeme->n_bytes) <= NN_WORD_CHARACTERS)
 			numbers[n++] = i;

@@ -6,7 +6,6 @@
  */
 #include "text/sort.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #define POLL_ITEMS	16384
@@ -22,10 +21,10 @@ merge_runs(const int32_t *from, size_t middle, size_t n, int32_t *to,
 
 	for (i = 0; i < n; i++)
 	{
-		bool		is_left = right == n ||
-			(left < middle && !before(from[right], from[left], context));
-
-		to[i] = is_left ? from[left++] : from[right++];
+		if (right == n || (left < middle && !before(from[right], from[left], context)))
+			to[i] = from[left++];
+		else
+			to[i] = from[right++];
 		if (i % POLL_ITEMS == POLL_ITEMS - 1 && env->poll(env->ctx) != 0)
 			return NN_ECANCELED;
 	}

@@ -26,7 +26,7 @@
 #include "train/batch.h"
 
 #define MIN_ROWS			30
-#define MAX_NUMBERS			((int64_t) 1 << 23) /* of a branch's outputs looked at: 32 MB, ample for two scales */
+#define MAX_NUMBERS			((int64_t) 1 << 23) /* of a branch's outputs: 32 MB, ample for two scales */
 #define MAX_ITERATIONS		50
 #define MAX_HALVINGS		30
 #define POLL_NUMBERS		((int64_t) 1 << 18) /* some 5 ms of exp() */
