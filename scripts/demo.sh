@@ -15,7 +15,7 @@ here=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 . "$here/scripts/cluster.sh"
 
 # Enough for good answers, few enough for a demo of a minute or two.
-n_documents=20000
+n_documents=12000
 data_dir=${PG_LSTM_DATA:-$here/../shared/data}
 
 sql()
@@ -32,7 +32,8 @@ ask()
 # Show a statement as it would be typed, then what it returns.
 show()
 {
-	printf '\n%s\n' "$1" | sed 's/^/    /'
+	say
+	say "$1" | sed 's/^/    /'
 	say
 	sql -c "$1"
 }
@@ -150,21 +151,26 @@ load_packages()
 {
 	find_apt_lists
 	package_rows | gzip -1 >"$work/packages.tsv.gz"
-	sql -c 'DROP TABLE IF EXISTS packages, packages_unseen, all_packages'
+	sql -c 'SET client_min_messages = warning' -c 'DROP TABLE IF EXISTS packages, packages_unseen, all_packages'
 	PATH="$pg_bin:$PATH" sh "$here/scripts/load_set.sh" "$work/packages.tsv.gz" all_packages \
 		-h "$socket" -p 5432 -U postgres -d demo || exit 1
 	[ "$(ask 'SELECT count(*) > 1000 FROM all_packages')" = t ] ||
 		die "apt knows too few packages here to learn from: run apt-get update as root"
 
-	# Packages of one source have nearly the same text and must be on the same
-	# side: we pick rows, and those not to be seen, by a hash of the source.
+	# Packages of one source have nearly the same text.  So we keep one of them
+	# for each section, and pick sources, and those not to be seen, by a hash:
+	# no text has a twin on the other side.
 	sql <<-SQL || exit 1
+		CREATE TEMP TABLE sources AS
+		SELECT DISTINCT ON (source, section) name, source, section, description
+		FROM all_packages ORDER BY source, section, name;
+		DELETE FROM sources WHERE section IN
+			(SELECT section FROM sources GROUP BY 1 HAVING count(*) < 40);
 		CREATE TEMP TABLE picked AS
 		SELECT name, section, description, hashtext(source || ' ') % 10 = 0 AS is_unseen
-		FROM all_packages
-		WHERE section IN (SELECT section FROM all_packages GROUP BY 1 HAVING count(*) >= 60)
-		  AND hashtext(source)::bigint + 2147483648
-		      < 4294967296 * least(1.0, $n_documents::float8 / (SELECT count(*) FROM all_packages));
+		FROM sources
+		WHERE hashtext(source)::float8 + 2147483648
+		      < 4294967296 * $n_documents / (SELECT count(*) FROM sources);
 		CREATE TABLE packages AS
 		SELECT name, CASE WHEN NOT is_unseen THEN section END AS section, description
 		FROM picked;
@@ -228,7 +234,7 @@ FROM (VALUES ('The room was spotless and the staff could not have been kinder.')
 learn()
 {
 	heading "Training on $relation: $target from $input"
-	say "$(ask "SELECT count(*) FROM $relation WHERE $quoted_target IS NOT NULL") rows with $target known, $(ask "SELECT count(DISTINCT $quoted_target) FROM $relation") different ones;"
+	say "$(ask "SELECT count(*) FROM $relation WHERE \"$target\" IS NOT NULL") rows with $target known, $(ask "SELECT count(DISTINCT \"$target\") FROM $relation") different ones;"
 	say "$(ask "SELECT count(*) FROM ${relation}_unseen") other rows are kept to see how good the answers are."
 	show "SELECT model, version, rows, epochs, round(seconds) AS seconds
 FROM lstm_train('$relation', '$input', target => '$target');" || exit 1
@@ -248,8 +254,8 @@ FROM packages_unseen, lstm_classify('$model', description) AS a
 ORDER BY md5(name) LIMIT 10;" || exit 1
 		show "SELECT * FROM lstm_probabilities('$model', 'A fast editor for people who write music scores', top => 3);"
 	else
-		show "SELECT a.label, round(a.probability::numeric, 2) AS probability, $quoted_target AS truth, left(\"$input\"::text, 60) AS input
-FROM (SELECT * FROM ${relation}_unseen LIMIT 10) AS u, lstm_classify('$model', \"$input\") AS a;" || exit 1
+		show "SELECT a.label, round(a.probability::numeric, 2) AS probability, u.\"$target\" AS truth, left(u.\"$input\"::text, 60) AS input
+FROM (SELECT * FROM ${relation}_unseen LIMIT 10) AS u, lstm_classify('$model', u.\"$input\") AS a;" || exit 1
 	fi
 }
 
@@ -333,7 +339,6 @@ else
 	target=${3:-$(column_of "$relation" label intent ticket_type resolution event_id)}
 	[ -n "$input" ] && [ -n "$target" ] || die "say which columns: sh scripts/demo.sh $relation INPUT TARGET"
 fi
-quoted_target="\"$target\""
 model=${relation}_$target
 
 if [ "$(ask "SELECT count(*) FROM lstm_models WHERE model = '$model'")" = 0 ]

@@ -215,18 +215,18 @@ run_regress()
 		count 0 1 0
 		return
 	fi
-	before=$n_failed
+	failed_before=$n_failed
 	as_server env LC_ALL=C.UTF-8 PATH="$pg_bin:$PATH" "$pg_test/$program" \
 		--bindir="$pg_bin" --inputdir="$state/test" --outputdir="$state/test/out" \
 		--host="$socket" --port=5432 --user=postgres --dbname="$regress_name" \
 		--encoding=UTF8 --no-locale "$@" >"$work/regress" 2>&1
 	regress_status=$?
-	grep -vE '^(#|=|$)' "$work/regress"
+	grep -E '^(test|    |ok|not ok) ' "$work/regress"
 	count_regress "$work/regress"
-	if [ "$n_failed" -gt "$before" ] || [ $regress_status -ne 0 ]
+	if [ "$n_failed" -gt "$failed_before" ] || [ $regress_status -ne 0 ]
 	then
-		[ "$n_failed" -gt "$before" ] || count 0 1 0
-		grep -E '^(#|=)' "$work/regress" | tail -n 5
+		[ "$n_failed" -gt "$failed_before" ] || count 0 1 0
+		[ -f "$state/test/out/regression.diffs" ] || tail -n 20 "$work/regress"
 		[ ! -f "$state/test/out/regression.diffs" ] || head -n 300 "$state/test/out/regression.diffs"
 	fi
 	if grep -E 'PANIC|was terminated by signal|TRAP:' "$state/test/log"

@@ -17,18 +17,20 @@
 #include "store/shipped.h"
 
 static LstmFinding
-finding(const char *item, const char *value, const char *advice)
+make_finding(const char *item, const char *value, const char *advice)
 {
-	return (LstmFinding) {item, value, advice};
+	LstmFinding finding = {item, value, advice};
+
+	return finding;
 }
 
 static LstmFinding
 examine_kernel(void)
 {
 	nn_kern_init();
-	return finding("kernel", nn_kern_name(),
-				   strcmp(nn_kern_name(), "generic") == 0 || strcmp(nn_kern_name(), "naive") == 0 ?
-				   "This CPU has no AVX2 (or the build does not know it): answers take several times as long." : NULL);
+	return make_finding("kernel", nn_kern_name(),
+						strcmp(nn_kern_name(), "generic") == 0 || strcmp(nn_kern_name(), "naive") == 0 ?
+						"This CPU has no AVX2 (or the build does not know it): answers take several times as long." : NULL);
 }
 
 static LstmFinding
@@ -38,9 +40,9 @@ examine_blas(void)
 	const char *name = nn_gemm_name(&problem);
 
 	if (problem != NULL)
-		return finding("blas", name, psprintf("BLAS was found but not used: %s.", problem));
-	return finding("blas", name, strcmp(name, "own") == 0 ?
-				   "No BLAS was found; training is faster with one (Debian: libopenblas0-serial)." : NULL);
+		return make_finding("blas", name, psprintf("BLAS was found but not used: %s.", problem));
+	return make_finding("blas", name, strcmp(name, "own") == 0 ?
+						"No BLAS was found; training is faster with one (Debian: libopenblas0-serial)." : NULL);
 }
 
 /* A number that stands behind a key in a file of /proc; -1 if it cannot be read. */
@@ -68,9 +70,9 @@ examine_threads(void)
 	long		n = proc_number("/proc/self/status", "Threads:");
 
 	if (n < 0)
-		return finding("threads", "unknown", NULL);
-	return finding("threads", psprintf("%ld", n), n > 1 ?
-				   "BLAS keeps idle threads in this process; they do not compute. libopenblas0-serial, or OPENBLAS_NUM_THREADS=1 in the server's environment, avoids them." : NULL);
+		return make_finding("threads", "unknown", NULL);
+	return make_finding("threads", psprintf("%ld", n), n > 1 ?
+						"BLAS keeps idle threads in this process; they do not compute. libopenblas0-serial, or OPENBLAS_NUM_THREADS=1 in the server's environment, avoids them." : NULL);
 }
 
 static LstmFinding
@@ -80,8 +82,8 @@ examine_cache(void)
 	size_t		n_bytes;
 
 	lstm_cache_facts(&n_models, &n_bytes);
-	return finding("cache", psprintf("%d models, %.1f MB of %d MB", n_models,
-									 (double) n_bytes / (1024.0 * 1024.0), lstm_cache_size_mb), NULL);
+	return make_finding("cache", psprintf("%d models, %.1f MB of %d MB", n_models,
+										  (double) n_bytes / (1024.0 * 1024.0), lstm_cache_size_mb), NULL);
 }
 
 static LstmFinding
@@ -89,10 +91,10 @@ examine_train_memory(void)
 {
 	long		available_kb = proc_number("/proc/meminfo", "MemAvailable:");
 
-	return finding("pg_lstm.train_memory", psprintf("%d MB", lstm_train_memory_mb),
-				   available_kb >= 0 && available_kb / 1024 < lstm_train_memory_mb ?
-				   psprintf("Only %ld MB of memory are available; lower it, or a training may bring the machine to swap.",
-							available_kb / 1024) : NULL);
+	return make_finding("pg_lstm.train_memory", psprintf("%d MB", lstm_train_memory_mb),
+						available_kb >= 0 && available_kb / 1024 < lstm_train_memory_mb ?
+						psprintf("Only %ld MB of memory are available; lower it, or a training may bring the machine to swap.",
+								 available_kb / 1024) : NULL);
 }
 
 static LstmFinding
@@ -101,10 +103,10 @@ examine_shipped(void)
 	LstmShipped facts;
 
 	if (!lstm_shipped_facts(&facts))
-		return finding("sentiment model", "missing",
-					   "Install the extension again; sentiment() does not work without the file.");
-	return finding("sentiment model", psprintf("%.1f MB, digest %.12s...",
-											   (double) facts.n_bytes / (1024.0 * 1024.0), facts.digest), NULL);
+		return make_finding("sentiment model", "missing",
+							"Install the extension again; sentiment() does not work without the file.");
+	return make_finding("sentiment model", psprintf("%.1f MB, digest %.12s...",
+													(double) facts.n_bytes / (1024.0 * 1024.0), facts.digest), NULL);
 }
 
 static LstmFinding
@@ -112,8 +114,8 @@ examine_encoding(void)
 {
 	const char *name = GetDatabaseEncodingName();
 
-	return finding("encoding", name, GetDatabaseEncoding() == PG_UTF8 ? NULL :
-				   "Texts are converted to UTF-8 for each answer; a label that this encoding lacks is an error.");
+	return make_finding("encoding", name, GetDatabaseEncoding() == PG_UTF8 ? NULL :
+						"Texts are converted to UTF-8 for each answer; a label that this encoding lacks is an error.");
 }
 
 int

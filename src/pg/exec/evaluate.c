@@ -8,8 +8,6 @@
  */
 #include "glue/compat.h"
 
-#include "miscadmin.h"
-#include "utils/hsearch.h"
 #include "utils/memutils.h"
 
 #include "train/train.h"
@@ -47,10 +45,11 @@ static void *
 push(Evaluation *e, NnArray *array, size_t n)
 {
 	size_t		limit = lstm_megabytes(lstm_train_memory_mb);
-	size_t		held = nn_array_bytes(&e->probabilities) + nn_array_bytes(&e->label) +
-		nn_array_bytes(&e->predicted) + nn_array_bytes(&e->actual);
+	size_t		held;
 	void	   *items;
 
+	held = nn_array_bytes(&e->probabilities) + nn_array_bytes(&e->label);
+	held += nn_array_bytes(&e->predicted) + nn_array_bytes(&e->actual);
 	if (held > limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),

@@ -113,18 +113,18 @@ lstm_need_task(const NnModel *model, const char *name, NnTask task)
 char *
 lstm_number_text(float number)
 {
-	char	   *text = palloc(FLOAT_SHORTEST_DECIMAL_LEN);
+	char	   *decimal = palloc(FLOAT_SHORTEST_DECIMAL_LEN);
 
-	float_to_shortest_decimal_buf(number, text);
-	return text;
+	float_to_shortest_decimal_buf(number, decimal);
+	return decimal;
 }
 
 /* 3.4f is 3.4000000953674316 as a double, but its meaning is 3.4. */
 double
 lstm_number_double(float number)
 {
-	char		text[FLOAT_SHORTEST_DECIMAL_LEN];
+	char		decimal[FLOAT_SHORTEST_DECIMAL_LEN];
 
-	float_to_shortest_decimal_buf(number, text);
-	return strtod(text, NULL);
+	float_to_shortest_decimal_buf(number, decimal);
+	return strtod(decimal, NULL);
 }

@@ -113,7 +113,9 @@ nonzero_cells(int C, const int64_t *confusion, int *n_cells)
 				continue;
 			if (n == capacity)
 				cells = repalloc_huge(cells, sizeof(Cell) * (capacity *= 2));
-			cells[n++] = (Cell) {a, p, count};
+			cells[n].actual = a;
+			cells[n].predicted = p;
+			cells[n++].n = count;
 		}
 	}
 	qsort(cells, n, sizeof(Cell), compare_cells);

@@ -93,7 +93,7 @@ lstm_sentiment(const NnValue *text, LstmSentiment *sentiment)
 	probabilities = palloc(sizeof(float) * C);
 	lstm_predict_batch(model, text, 1, probabilities, &reading, NULL);
 	best = lstm_best_of(probabilities, C);
-	sentiment->score = (double) probabilities[positive] - (double) probabilities[negative];
+	sentiment->score = lstm_number_double(probabilities[positive] - probabilities[negative]);
 	sentiment->word = sentiment->score < 0.0 ? "negative" : "positive";
 	if (reading.n_tokens == 0)
 	{

@@ -106,22 +106,6 @@ describe(TrainRun *run)
 
 /* ---- read ----------------------------------------------------------------------- */
 
-/* For errors about one row. */
-typedef struct ReadPosition
-{
-	const char *relation;
-	int64		row;			/* from 1; 0: no row at hand */
-} ReadPosition;
-
-static void
-read_error(void *arg)
-{
-	const ReadPosition *position = arg;
-
-	if (position->row > 0)
-		errcontext("row " INT64_FORMAT " read from %s", position->row, position->relation);
-}
-
 static NnStatus
 add_row(TrainRun *run, const LstmRow *row, NnError *err)
 {
@@ -151,8 +135,8 @@ read_all(TrainRun *run, const LstmSourceInfo *info, const char *condition,
 	bool		as_number = take == add_row && run->task == NN_TASK_REGRESS;
 	LstmSource *source = lstm_source_open(info, condition, as_number);
 	LstmRow    *rows = MemoryContextAlloc(run->env->context, sizeof(LstmRow) * READ_ROWS);
-	ReadPosition position = {info->relation, 0};
-	ErrorContextCallback callback = {error_context_stack, read_error, &position};
+	LstmPosition position = {info->relation, 0};
+	ErrorContextCallback callback = {error_context_stack, lstm_source_error_context, &position};
 	int64		n_skipped;
 	int64		n_read = 0;
 	NnError		err = {0};
@@ -163,12 +147,13 @@ read_all(TrainRun *run, const LstmSourceInfo *info, const char *condition,
 	{
 		for (int i = 0; i < n; i++)
 		{
-			position.row = ++n_read;
+			position.row = rows[i].position;
 			CHECK_FOR_INTERRUPTS();
 			if (take(run, &rows[i], &err) != NN_OK)
 				lstm_throw(&err, err.status == NN_ELIMIT ? MEMORY_HINT : NULL);
 		}
 		position.row = 0;
+		n_read += n;
 		lstm_progress_reading(&run->progress, n_read, run->env->env.now(run->env) - run->started);
 	}
 	error_context_stack = callback.previous;

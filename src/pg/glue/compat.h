@@ -21,6 +21,11 @@
 #include "varatt.h"
 #endif
 
+/* Stands before a declaration, as in 18. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn pg_attribute_noreturn()
+#endif
+
 /* The number of this session's transaction, counted also where no xid is assigned. */
 static inline LocalTransactionId
 lstm_local_xid(void)

@@ -96,6 +96,7 @@ lstm_to_utf8(const char *text, size_t *n_bytes)
 	/* In a UTF-8 database every text was checked when it came in. */
 	if (GetDatabaseEncoding() == PG_UTF8)
 		return text;
+
 	utf8 = pg_server_to_any(text, (int) *n_bytes, PG_UTF8);
 	if (utf8 != text)
 		*n_bytes = strlen(utf8);

@@ -10,10 +10,10 @@
 #include "base/status.h"
 
 /* Raise the error.  hint is said if core gave none; it may be NULL. */
-pg_attribute_noreturn() extern void lstm_throw(const NnError *err, const char *hint);
+pg_noreturn extern void lstm_throw(const NnError *err, const char *hint);
 
 /* The same for a weights file that stands in our own table: bad bytes are corruption. */
-pg_attribute_noreturn() extern void lstm_throw_stored(const NnError *err, const char *hint);
+pg_noreturn extern void lstm_throw_stored(const NnError *err, const char *hint);
 
 static inline void
 lstm_check(NnStatus status, const NnError *err)

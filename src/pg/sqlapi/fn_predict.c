@@ -152,7 +152,10 @@ rank_labels(const float *probabilities, int C)
 	RankedLabel *ranked = palloc(sizeof(RankedLabel) * C);
 
 	for (int c = 0; c < C; c++)
-		ranked[c] = (RankedLabel) {c, probabilities[c]};
+	{
+		ranked[c].label = c;
+		ranked[c].probability = probabilities[c];
+	}
 	qsort(ranked, C, sizeof(RankedLabel), compare_ranked);
 	return ranked;
 }

@@ -98,6 +98,14 @@ estimate_bytes(bytea *bytes, const LstmEnv *env)
 	return nn_size_add(nn_net_bytes(&spec, false), VARSIZE_ANY_EXHDR(bytes));
 }
 
+static void
+load_error_context(void *arg)
+{
+	const LstmRef *ref = arg;
+
+	errcontext("loading version %d of model \"%s\"", ref->version, ref->name);
+}
+
 static CacheEntry *
 load(const LstmRef *ref)
 {
@@ -110,7 +118,9 @@ load(const LstmRef *ref)
 	LstmEnv		env;
 	NnError		err;
 	NnStatus	status;
+	ErrorContextCallback callback = {error_context_stack, load_error_context, unconstify(LstmRef *, ref)};
 
+	error_context_stack = &callback;
 	bytes = lstm_read_weights(ref);
 	lstm_env_init(&env, work);
 	make_room(estimate_bytes(bytes, &env));
@@ -123,6 +133,8 @@ load(const LstmRef *ref)
 	if (status != NN_OK)
 		lstm_throw_stored(&err, status == NN_ELIMIT ? "Raise pg_lstm.cache_size." : NULL);
 	entry->n_bytes = nn_model_bytes(entry->model);
+
+	error_context_stack = callback.previous;
 
 	/* Nothing below can fail. */
 	MemoryContextSwitchTo(old);

@@ -160,10 +160,10 @@ lstm_arg(LstmArgs *args, Oid type, Datum value)
 }
 
 void
-lstm_arg_text(LstmArgs *args, const char *text)
+lstm_arg_text(LstmArgs *args, const char *string)
 {
-	lstm_arg(args, TEXTOID, text != NULL ? CStringGetTextDatum(text) : (Datum) 0);
-	if (text == NULL)
+	lstm_arg(args, TEXTOID, string != NULL ? CStringGetTextDatum(string) : (Datum) 0);
+	if (string == NULL)
 		args->nulls[args->n - 1] = 'n';
 }
 

@@ -77,7 +77,7 @@ typedef struct LstmArgs
 } LstmArgs;
 
 extern void lstm_arg(LstmArgs *args, Oid type, Datum value);
-extern void lstm_arg_text(LstmArgs *args, const char *text);	/* NULL: a NULL */
+extern void lstm_arg_text(LstmArgs *args, const char *string);	/* NULL: a NULL */
 extern uint64 lstm_owner_run(const char *format, LstmArgs *args);
 
 /* A column of the first row of SPI_tuptable, numbered from 1. */

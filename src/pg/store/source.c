@@ -40,6 +40,8 @@ struct LstmSource
 	SPITupleTable *tuples;		/* of this fetch, NULL if all were handed out */
 	uint64		n_tuples;
 	uint64		next;
+	LstmPosition position;		/* of the row that is being read */
+	int64		n_fetched;
 	int64		n_skipped;
 	MemoryContext row_context;
 };
@@ -206,6 +208,7 @@ lstm_source_open(const LstmSourceInfo *info, const char *condition, bool as_numb
 
 	source->input_kind = info->input_kind;
 	source->as_number = as_number;
+	source->position.relation = info->relation;
 	source->n_fetch = FIRST_FETCH_ROWS;
 	source->row_context = AllocSetContextCreate(CurrentMemoryContext, "pg_lstm rows", ALLOCSET_DEFAULT_SIZES);
 	sql = source_query(info, condition, as_number);
@@ -281,6 +284,15 @@ read_target(LstmSource *source, Datum datum, LstmRow *row)
 	row->label = lstm_to_utf8(VARDATA_ANY(label), &row->label_bytes);
 }
 
+void
+lstm_source_error_context(void *arg)
+{
+	const LstmPosition *position = arg;
+
+	if (position->row > 0)
+		errcontext("row " INT64_FORMAT " read from %s", position->row, position->relation);
+}
+
 /* False if the row has a NULL. */
 static bool
 read_row(LstmSource *source, HeapTuple tuple, LstmRow *row)
@@ -291,9 +303,11 @@ read_row(LstmSource *source, HeapTuple tuple, LstmRow *row)
 	Datum		input = heap_getattr(tuple, 1, desc, &input_is_null);
 	Datum		target = heap_getattr(tuple, 2, desc, &target_is_null);
 
+	source->position.row = ++source->n_fetched;
 	if (input_is_null || target_is_null)
 		return false;
 	memset(row, 0, sizeof(*row));
+	row->position = source->position.row;
 	if (source->input_kind == NN_VALUE_TEXT)
 		lstm_value_from_text(input, &row->input);
 	else
@@ -309,11 +323,31 @@ input_bytes(const NnValue *input)
 		sizeof(float) * (size_t) input->n_steps * (size_t) input->n_channels;
 }
 
+/* Convert what is left of the fetch, up to max_rows rows and about READ_BYTES. */
+static int
+read_fetched(LstmSource *source, LstmRow *rows, int max_rows)
+{
+	ErrorContextCallback callback = {error_context_stack, lstm_source_error_context, &source->position};
+	size_t		n_bytes = 0;
+	int			n = 0;
+
+	error_context_stack = &callback;
+	while (source->next < source->n_tuples && n < max_rows && n_bytes < READ_BYTES)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (read_row(source, source->tuples->vals[source->next++], &rows[n]))
+			n_bytes += input_bytes(&rows[n++].input);
+		else
+			source->n_skipped++;
+	}
+	error_context_stack = callback.previous;
+	return n;
+}
+
 int
 lstm_source_read(LstmSource *source, LstmRow *rows, int max_rows)
 {
 	MemoryContext old = MemoryContextSwitchTo(source->row_context);
-	size_t		n_bytes = 0;
 	int			n = 0;
 
 	MemoryContextReset(source->row_context);
@@ -322,14 +356,7 @@ lstm_source_read(LstmSource *source, LstmRow *rows, int max_rows)
 	{
 		if ((source->tuples == NULL || source->next == source->n_tuples) && !fetch(source))
 			break;
-		while (source->next < source->n_tuples && n < max_rows && n_bytes < READ_BYTES)
-		{
-			CHECK_FOR_INTERRUPTS();
-			if (read_row(source, source->tuples->vals[source->next++], &rows[n]))
-				n_bytes += input_bytes(&rows[n++].input);
-			else
-				source->n_skipped++;
-		}
+		n = read_fetched(source, rows, max_rows);
 	}
 	MemoryContextSwitchTo(old);
 	return n;

@@ -42,7 +42,20 @@ typedef struct LstmRow
 	const char *label;			/* UTF-8, not 0-terminated */
 	size_t		label_bytes;
 	double		number;
+	int64		position;		/* among all rows of the query, from 1 */
 } LstmRow;
+
+/*
+ * For errors about one row: put it on the error context stack with
+ * lstm_source_error_context as callback.
+ */
+typedef struct LstmPosition
+{
+	const char *relation;
+	int64		row;			/* 0: none at hand */
+} LstmPosition;
+
+extern void lstm_source_error_context(void *position);
 
 typedef struct LstmSource LstmSource;
 
