@@ -8,8 +8,10 @@
 #   build/fuzz    the same with clang and coverage, for test/fuzz
 #   build/bench   -O2, for bench
 
-here ?= $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
 core_mk := $(lastword $(MAKEFILE_LIST))
+ifndef here
+here := $(patsubst %/,%,$(dir $(core_mk)))
+endif
 
 CLANG_CC ?= clang
 FUZZ_SECONDS ?= 30

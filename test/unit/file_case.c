@@ -3,6 +3,7 @@
  */
 #include "file_case.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include "base/bytes.h"
@@ -34,64 +35,36 @@ static const NnSpec specs[N_FILE_CASES] = {
 	},
 };
 
-/* Sizes stand 64 bytes in front of each block, so that release() knows them. */
 static void *
 counted_alloc(void *ctx, size_t size_bytes)
 {
 	FileCaseHost *host = ctx;
-	char	   *block;
+	void	   *block = test_host_alloc(&host->base, size_bytes);
 
-	host->n_allocs++;
-	if (host->n_allocs == host->fail_at || size_bytes > SIZE_MAX - 128)
-		return NULL;
-	block = aligned_alloc(64, (size_bytes + 127) / 64 * 64);
-	if (block == NULL)
-		return NULL;
-	memset(block, 0, size_bytes + 64);
-	memcpy(block, &size_bytes, sizeof(size_bytes));
-	host->n_blocks++;
-	host->n_bytes += size_bytes;
+	host->n_bytes += malloc_usable_size(block);
 	if (host->n_bytes > host->n_bytes_peak)
 		host->n_bytes_peak = host->n_bytes;
-	return block + 64;
+	return block;
 }
 
 static void
 counted_release(void *ctx, void *block)
 {
 	FileCaseHost *host = ctx;
-	size_t		size_bytes;
 
-	if (block == NULL)
-		return;
-	memcpy(&size_bytes, (char *) block - 64, sizeof(size_bytes));
-	host->n_blocks--;
-	host->n_bytes -= size_bytes;
-	free((char *) block - 64);
+	host->n_bytes -= malloc_usable_size(block);
+	test_host_release(&host->base, block);
 }
 
-static int
-counted_poll(void *ctx)
+/* The other calls find their host where ctx points: it stands first. */
+void
+file_case_host_init(FileCaseHost *host)
 {
-	FileCaseHost *host = ctx;
-
-	return ++host->n_polls == host->stop_at;
-}
-
-static double
-now(void *ctx)
-{
-	(void) ctx;
-	return 0;
-}
-
-NnEnv
-file_case_env(FileCaseHost *host)
-{
-	NnEnv		env = {.ctx = host,.alloc = counted_alloc,.release = counted_release,
-	.poll = counted_poll,.now = now};
-
-	return env;
+	test_host_init(&host->base);
+	host->base.env.ctx = host;
+	host->base.env.alloc = counted_alloc;
+	host->base.env.release = counted_release;
+	host->n_bytes = host->n_bytes_peak = 0;
 }
 
 static void

@@ -1,5 +1,5 @@
 /*
- * file_case.h: small models, and an env that counts and fails, for the tests of
+ * file_case.h: small models, and a host that counts bytes, for the tests of
  * model/file.h.
  */
 #ifndef FILE_CASE_H
@@ -7,20 +7,17 @@
 
 #include <stdlib.h>
 #include "model/file.h"
+#include "test_host.h"
 
-/* Counts bytes and calls; fails the call of alloc() or stops at the poll that is asked for. */
+/* A test host that counts bytes too; read env after file_case_host_init(). */
 typedef struct FileCaseHost
 {
-	long		n_allocs;
-	long		fail_at;		/* number of the alloc() that fails, from 1; 0: none */
-	long		n_polls;
-	long		stop_at;		/* likewise the poll() that stops */
+	TestHost	base;
 	size_t		n_bytes;
 	size_t		n_bytes_peak;
-	long		n_blocks;
 } FileCaseHost;
 
-NnEnv		file_case_env(FileCaseHost *host);
+void		file_case_host_init(FileCaseHost *host);
 
 typedef enum FileCase
 {

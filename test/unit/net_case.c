@@ -3,9 +3,12 @@
  */
 #include "net_case.h"
 
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+const char *const net_case_cells[] = {"wide only", "rnn", "lstm", "gru"};
+const char *const net_case_inputs[] = {"text", "series", "vector"};
 
 /* Blocks handed out, linked so that they can be freed together. */
 typedef struct Block
@@ -42,6 +45,15 @@ net_case_free_all(void)
 		free(blocks);
 		blocks = next;
 	}
+}
+
+void
+net_case_check(NnStatus status, const NnError *err)
+{
+	if (status == NN_OK)
+		return;
+	printf("Bail out! %s\n", err->message);
+	exit(1);
 }
 
 #define ALLOC(type, n) ((type *) net_case_alloc((size_t) (n), sizeof(type)))
@@ -110,15 +122,48 @@ net_case_fill(NnNet *net, NnRng *rng)
 	for (int k = 0; k < nn_net_n_tensors(net); k++)
 	{
 		NnTensor   *tensor = nn_net_tensor(net, k);
-		size_t		n = (size_t) tensor->n_rows * tensor->n_columns;
-		float		bound = tensor->kind == NN_TENSOR_MATRIX
-			? 2.0f / sqrtf((float) tensor->n_columns) : 0.8f;
+		int			n = net_case_size(tensor);
+		float		bound = 0.8f;
 
-		for (size_t i = 0; i < n; i++)
+		if (tensor->kind == NN_TENSOR_MATRIX)
+			bound = 2.0f / sqrtf((float) tensor->n_columns);
+		for (int i = 0; i < n; i++)
 			tensor->data[i] = tensor->kind == NN_TENSOR_FIXED ? net_case_float(rng, 0.5f, 1.5f)
 				: net_case_float(rng, -bound, bound);
 	}
 	nn_net_pack(net);
+}
+
+NnNet *
+net_case_net(NnRng *rng, const NnSpec *spec, NnArena *arena, bool is_training)
+{
+	NnNet	   *net = NULL;
+	NnError		err;
+
+	net_case_check(nn_net_create(&net, arena, spec, is_training, &err), &err);
+	net_case_fill(net, rng);
+	return net;
+}
+
+NnSpec
+net_case_both_branches(NnCell cell, NnInputKind input, NnTask task)
+{
+	NnSpec		spec = {0};
+
+	spec.task = task;
+	spec.input = input;
+	spec.n_outputs = 3;
+	spec.cell = cell;
+	spec.n_layers = 2;
+	spec.hidden = 6;
+	spec.is_bidirectional = true;
+	spec.pool = NN_POOL_LAST | NN_POOL_MAX | NN_POOL_MEAN | NN_POOL_ATTENTION;
+	spec.vocabulary = input == NN_INPUT_TEXT ? 256 : 0;
+	spec.embedding = 5;
+	spec.wide = input == NN_INPUT_TEXT ? NN_WIDE_BAG : NN_WIDE_FLAT;
+	spec.wide_inputs = 15;
+	spec.wide_hidden = 7;
+	return spec;
 }
 
 /* Tokens from a few only, so that a batch repeats them. */
@@ -339,4 +384,88 @@ net_case_pack(const NnSpec *spec, const NaiveRow *rows, const int *pick, int n,
 	for (int b = 0; b < n; b++)
 		label[b] = rows[order[b]].label;
 	batch->label = label;
+}
+
+/* ---- a net in training ------------------------------------------------------ */
+
+void
+net_training_begin(NetTraining *training, const NnSpec *spec, NetCaseRows wish, NnRng *rng)
+{
+	int			order[NET_CASE_MAX_ROWS];
+
+	memset(training, 0, sizeof(*training));
+	training->spec = *spec;
+	training->arena = nn_arena_create(&nn_env_malloc);
+	training->scratch = nn_arena_create(&nn_env_malloc);
+	training->net = net_case_net(rng, spec, training->arena, true);
+	training->n = wish.n;
+	training->rows = net_case_rows(rng, spec, wish);
+	net_case_pack(spec, training->rows, NULL, wish.n, &training->batch, order);
+}
+
+void
+net_training_end(NetTraining *training)
+{
+	nn_arena_destroy(training->scratch);
+	nn_arena_destroy(training->arena);
+	net_case_free_all();
+}
+
+double
+net_training_backward(NetTraining *training, uint64_t seed)
+{
+	NnRng		rng;
+	NnError		err;
+	double		loss;
+
+	for (int k = 0; k < nn_net_n_tensors(training->net); k++)
+	{
+		NnTensor   *tensor = nn_net_tensor(training->net, k);
+
+		if (tensor->grad != NULL)
+			memset(tensor->grad, 0, net_case_size(tensor) * sizeof(float));
+	}
+	nn_arena_reset(training->scratch);
+	nn_rng_seed(&rng, seed);
+	nn_net_pack(training->net);
+	net_case_check(nn_net_backward(training->net, &training->batch, &training->dropout,
+								   &training->loss_options, &rng, training->scratch, &loss, &err), &err);
+	return loss;
+}
+
+float *
+net_training_gradients(const NetTraining *training)
+{
+	int			n = 0;
+	float	   *all;
+
+	for (int k = 0; k < nn_net_n_tensors(training->net); k++)
+		n += net_case_size(nn_net_tensor(training->net, k));
+	all = ALLOC(float, n);
+	n = 0;
+	for (int k = 0; k < nn_net_n_tensors(training->net); k++)
+	{
+		const NnTensor *tensor = nn_net_tensor(training->net, k);
+
+		if (tensor->grad != NULL)
+			memcpy(all + n, tensor->grad, net_case_size(tensor) * sizeof(float));
+		n += net_case_size(tensor);
+	}
+	return all;
+}
+
+bool
+net_training_is_gradient(const NetTraining *training, const float *other, float factor, double tolerance)
+{
+	int			at = 0;
+
+	for (int k = 0; k < nn_net_n_tensors(training->net); k++)
+	{
+		const NnTensor *tensor = nn_net_tensor(training->net, k);
+
+		for (int i = 0; i < net_case_size(tensor); i++, at++)
+			if (tensor->grad != NULL && !(fabs(tensor->grad[i] - (double) (factor * other[at])) <= tolerance))
+				return false;
+	}
+	return true;
 }

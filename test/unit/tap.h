@@ -37,7 +37,8 @@ plan(int n_tests)
 }
 
 /* A line that prove shows but does not judge. */
-static void TAP_UNUSED __attribute__((format(printf, 1, 2)))
+static void TAP_UNUSED
+__attribute__((format(printf, 1, 2)))
 diag(const char *format,...)
 {
 	va_list		args;
@@ -65,7 +66,8 @@ tap_vok(bool passed, const char *file, int line, const char *format, va_list arg
 	return passed;
 }
 
-static bool TAP_UNUSED __attribute__((format(printf, 4, 5)))
+static bool TAP_UNUSED
+__attribute__((format(printf, 4, 5)))
 tap_ok(bool passed, const char *file, int line, const char *format,...)
 {
 	va_list		args;
@@ -100,7 +102,8 @@ tap_diag_bytes(const char *what, const char *bytes, size_t n_bytes)
 	tap_is_near((double) (got), (double) (expected), (double) (tolerance), \
 				__FILE__, __LINE__, __VA_ARGS__)
 
-static bool TAP_UNUSED __attribute__((format(printf, 5, 6)))
+static bool TAP_UNUSED
+__attribute__((format(printf, 5, 6)))
 tap_is_int(long long got, long long expected, const char *file, int line, const char *format,...)
 {
 	va_list		args;
@@ -114,7 +117,8 @@ tap_is_int(long long got, long long expected, const char *file, int line, const 
 	return passed;
 }
 
-static bool TAP_UNUSED __attribute__((format(printf, 6, 7)))
+static bool TAP_UNUSED
+__attribute__((format(printf, 6, 7)))
 tap_is_text(const char *got, size_t n_bytes, const char *expected,
 			const char *file, int line, const char *format,...)
 {
@@ -134,7 +138,8 @@ tap_is_text(const char *got, size_t n_bytes, const char *expected,
 }
 
 /* Neither NaN nor infinity is near to anything. */
-static bool TAP_UNUSED __attribute__((format(printf, 6, 7)))
+static bool TAP_UNUSED
+__attribute__((format(printf, 6, 7)))
 tap_is_near(double got, double expected, double tolerance,
 			const char *file, int line, const char *format,...)
 {
@@ -150,7 +155,7 @@ tap_is_near(double got, double expected, double tolerance,
 }
 
 /* Return it from main(). */
-static int TAP_UNUSED
+static int	TAP_UNUSED
 done_testing(void)
 {
 	if (tap_n_planned < 0)

@@ -229,8 +229,8 @@ test_container(void)
 static void
 test_limits(FileCase which)
 {
-	FileCaseHost host = {0};
-	NnEnv		env = file_case_env(&host);
+	FileCaseHost host;
+	const NnEnv *env = &host.base.env;
 	size_t		n_bytes;
 	uint8_t    *file = file_case_file(which, NN_FLOAT_F16, &n_bytes);
 	NnModel    *model;
@@ -238,7 +238,8 @@ test_limits(FileCase which)
 	size_t		granted = 0;
 	int			n_bad = 0;
 
-	if (nn_file_read(&model, file, n_bytes, 0, &env, &err) != NN_OK)
+	file_case_host_init(&host);
+	if (nn_file_read(&model, file, n_bytes, 0, env, &err) != NN_OK)
 		n_bad++;
 	peak = host.n_bytes_peak;
 	n_bad += nn_model_bytes(model) > host.n_bytes || nn_model_bytes(model) + 1024 < host.n_bytes;
@@ -248,14 +249,14 @@ test_limits(FileCase which)
 		NnStatus	status;
 
 		host.n_bytes_peak = 0;
-		status = nn_file_read(&model, file, n_bytes, limit, &env, &err);
+		status = nn_file_read(&model, file, n_bytes, limit, env, &err);
 		n_bad += status != NN_OK && (status != NN_ELIMIT || model != NULL || err.detail[0] == '\0');
 		n_bad += host.n_bytes_peak > limit && limit > 1024;
 		if (status == NN_OK && granted == 0)
 			granted = limit;
 		n_bad += status != NN_OK && granted != 0;
 		nn_model_destroy(model);
-		n_bad += host.n_blocks != 0;
+		n_bad += host.base.n_live != 0;
 	}
 	ok(n_bad == 0 && granted != 0, "%s: a limit is kept, and the answer is honest (peak %zu, granted from %zu)",
 	   file_case_names[which], peak, granted);
@@ -265,8 +266,8 @@ test_limits(FileCase which)
 static void
 test_failures(FileCase which)
 {
-	FileCaseHost host = {0};
-	NnEnv		env = file_case_env(&host);
+	TestHost	host;
+	const NnEnv *env = &host.env;
 	size_t		n_bytes;
 	uint8_t    *file = file_case_file(which, NN_FLOAT_F32, &n_bytes);
 	NnModel    *model;
@@ -275,8 +276,10 @@ test_failures(FileCase which)
 	long		n_polls;
 	int			n_bad = 0;
 
+	test_host_init(&host);
+
 	/* Reading. */
-	n_bad += nn_file_read(&model, file, n_bytes, 0, &env, &err) != NN_OK;
+	n_bad += nn_file_read(&model, file, n_bytes, 0, env, &err) != NN_OK;
 	nn_model_destroy(model);
 	n_allocs = host.n_allocs;
 	n_polls = host.n_polls;
@@ -284,28 +287,28 @@ test_failures(FileCase which)
 	{
 		host.n_allocs = 0;
 		host.fail_at = i;
-		n_bad += nn_file_read(&model, file, n_bytes, 0, &env, &err) != NN_ENOMEM || model != NULL ||
-			host.n_blocks != 0;
+		n_bad += nn_file_read(&model, file, n_bytes, 0, env, &err) != NN_ENOMEM || model != NULL ||
+			host.n_live != 0;
 	}
 	host.fail_at = 0;
 	for (long i = 1; i <= n_polls; i++)
 	{
 		host.n_polls = 0;
-		host.stop_at = i;
-		n_bad += nn_file_read(&model, file, n_bytes, 0, &env, &err) != NN_ECANCELED || model != NULL ||
-			host.n_blocks != 0;
+		host.cancel_at = i;
+		n_bad += nn_file_read(&model, file, n_bytes, 0, env, &err) != NN_ECANCELED || model != NULL ||
+			host.n_live != 0;
 	}
-	host.stop_at = 0;
+	host.cancel_at = 0;
 	ok(n_bad == 0 && n_polls > 0, "%s: reading survives each of %ld failed allocations and %ld stops",
 	   file_case_names[which], n_allocs, n_polls);
 
 	/* Writing: the model is made by an env that fails only later. */
 	n_bad = 0;
-	model = file_case_model(which, &env);
-	nn_array_init(&out, &env, 1);
+	model = file_case_model(which, env);
+	nn_array_init(&out, env, 1);
 	for (long i = 1;; i++)
 	{
-		long		n_blocks = host.n_blocks;
+		long		n_live = host.n_live;
 		NnStatus	status;
 
 		host.n_allocs = 0;
@@ -314,7 +317,7 @@ test_failures(FileCase which)
 		host.fail_at = 0;
 		if (status == NN_OK)
 			break;
-		n_bad += status != NN_ENOMEM || out.n != 0 || host.n_blocks != n_blocks || err.message[0] == '\0';
+		n_bad += status != NN_ENOMEM || out.n != 0 || host.n_live != n_live || err.message[0] == '\0';
 	}
 	n_bad += out.n != n_bytes || memcmp(out.data, file, n_bytes) != 0;
 	out.n = 0;
@@ -323,7 +326,7 @@ test_failures(FileCase which)
 		NnStatus	status;
 
 		host.n_polls = 0;
-		host.stop_at = i;
+		host.cancel_at = i;
 		status = nn_file_write(model, NN_FLOAT_F32, &out, &err);
 		if (status == NN_OK)
 			break;
@@ -331,7 +334,7 @@ test_failures(FileCase which)
 	}
 	nn_array_free(&out);
 	nn_model_destroy(model);
-	ok(n_bad == 0 && host.n_blocks == 0, "%s: so does writing", file_case_names[which]);
+	ok(n_bad == 0 && host.n_live == 0, "%s: so does writing", file_case_names[which]);
 	free(file);
 }
 

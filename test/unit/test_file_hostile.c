@@ -32,7 +32,6 @@ typedef struct Victim
 } Victim;
 
 static FileCaseHost host;
-static NnEnv env;
 static NnError err;
 
 static void
@@ -89,7 +88,7 @@ static NnStatus
 read_status(const Victim *victim, NnModel **model)
 {
 	host.n_bytes_peak = 0;
-	return nn_file_read(model, victim->bytes, victim->n_bytes, 0, &env, &err);
+	return nn_file_read(model, victim->bytes, victim->n_bytes, 0, &host.base.env, &err);
 }
 
 /* Refused with a sentence, without a leak, and with no more memory than a sound small file takes. */
@@ -102,8 +101,8 @@ is_refused(const Victim *victim)
 	if (model != NULL)
 		nn_model_destroy(model);
 	return (status == NN_EFORMAT || status == NN_ELIMIT) && model == NULL && err.status == status &&
-		err.detail[0] != '\0' && host.n_blocks == 0 && host.n_bytes_peak < 512 * 1024 &&
-		nn_file_read(&model, victim->bytes, victim->n_bytes, 0, &env, NULL) == status;
+		err.detail[0] != '\0' && host.base.n_live == 0 && host.n_bytes_peak < 512 * 1024 &&
+		nn_file_read(&model, victim->bytes, victim->n_bytes, 0, &host.base.env, NULL) == status;
 }
 
 /* Ask a model that was read; only that nothing breaks is checked. */
@@ -191,7 +190,7 @@ test_flip(FileCase which, NnFloatKind kind)
 				n_bad += !answers(model);
 				nn_model_destroy(model);
 			}
-			n_bad += host.n_blocks != 0 || host.n_bytes_peak > 1024 * 1024;
+			n_bad += host.base.n_live != 0 || host.n_bytes_peak > 1024 * 1024;
 		}
 	}
 	ok(n_bad == 0, "%s: any flipped bit is refused or harmless (%d were read)", file_case_names[which], n_read);
@@ -242,7 +241,7 @@ static const Attack container_attacks[] = {
 	{"a tensor twice", FILE_CASE_TEXT, BAG_KEYS, BAG_KEYS "," BAG_KEYS, "overlaps"},
 	{"an empty tensor twice", FILE_CASE_TEXT, BAG_KEYS,
 		"\"x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},"
-		"\"x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}," BAG_KEYS, "twice"},
+	"\"x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}," BAG_KEYS, "twice"},
 	{"an unknown tensor", FILE_CASE_TEXT, BAG_KEYS,
 	"\"x\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}," BAG_KEYS, "does not belong"},
 	{"a tensor under another name", FILE_CASE_TEXT, "\"bag.keys\"", "\"bag.kees\"", "missing"},
@@ -412,7 +411,7 @@ test_header(void)
 	many[1999998] = '1';
 	many[1999997] = '1';
 	replace(&victim, "[5]", many);
-	ok(nn_file_read(&model, victim.bytes, victim.n_bytes, 0, &env, &err) == NN_ELIMIT && host.n_blocks == 0,
+	ok(nn_file_read(&model, victim.bytes, victim.n_bytes, 0, &host.base.env, &err) == NN_ELIMIT && host.base.n_live == 0,
 	   "a million values in the header: %s", err.message);
 	free(victim.bytes);
 	free(nested);
@@ -523,14 +522,14 @@ test_nothing(void)
 	Victim		nothing = {NULL, 0, 0};
 	NnSpec		spec;
 
-	ok(is_refused(&nothing) && nn_file_peek(NULL, 0, &spec, &env, &err) == NN_EFORMAT, "nothing is no file");
+	ok(is_refused(&nothing) && nn_file_peek(NULL, 0, &spec, &host.base.env, &err) == NN_EFORMAT, "nothing is no file");
 	nn_model_destroy(NULL);
 }
 
 int
 main(void)
 {
-	env = file_case_env(&host);
+	file_case_host_init(&host);
 	test_nothing();
 	for (int which = 0; which < N_FILE_CASES; which++)
 		test_cut((FileCase) which);

@@ -11,7 +11,6 @@
 #include "golden_file.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include "kern/kern.h"
 #include "net_case.h"
@@ -27,17 +26,6 @@
 /* Adam divides by the gradient's size, so small gradients' rounding shows in the weights.  Measured: 2e-5. */
 #define TOLERANCE_WEIGHTS 1e-4
 
-#define MAX_ROWS 48
-
-static void
-check(NnStatus status, const NnError *err)
-{
-	if (status == NN_OK)
-		return;
-	printf("Bail out! %s\n", err->message);
-	exit(1);
-}
-
 /* The largest |x - y|, relative to the largest |y| of the array. */
 static double
 distance(int n, const float *x, const float *y)
@@ -51,7 +39,7 @@ distance(int n, const float *x, const float *y)
 	{
 		double		d = fabs((double) x[i] - (double) y[i]) / scale;
 
-		largest = fmax(largest, isnan(d) ? INFINITY : d);
+		largest = net_case_worse(largest, d);
 	}
 	return largest;
 }
@@ -83,11 +71,11 @@ forward_distance(const GoldenCase *golden, const NnNet *net, const NnBatch *batc
 	NnError		err;
 	double		worst;
 
-	check(nn_net_forward(net, batch, scratch, out, recurrent, wide, hidden, &err), &err);
+	net_case_check(nn_net_forward(net, batch, scratch, out, recurrent, wide, hidden, &err), &err);
 	worst = output_distance(golden, "out", out, n_out);
-	worst = fmax(worst, output_distance(golden, "recurrent_out", recurrent, n_out));
-	worst = fmax(worst, output_distance(golden, "wide_out", wide, n_out));
-	return fmax(worst, output_distance(golden, "hidden", hidden, n_hidden));
+	worst = net_case_worse(worst, output_distance(golden, "recurrent_out", recurrent, n_out));
+	worst = net_case_worse(worst, output_distance(golden, "wide_out", wide, n_out));
+	return net_case_worse(worst, output_distance(golden, "hidden", hidden, n_hidden));
 }
 
 static double
@@ -104,7 +92,7 @@ backward_distance(const GoldenCase *golden, NnNet *net, const NnBatch *batch, Nn
 	if (golden_find(golden, "class_weight") != NULL)
 		loss_options.class_weight = golden_find(golden, "class_weight")->floats;
 	nn_rng_seed(&rng, 1);
-	check(nn_net_backward(net, batch, &dropout, &loss_options, &rng, scratch, &loss, &err), &err);
+	net_case_check(nn_net_backward(net, batch, &dropout, &loss_options, &rng, scratch, &loss, &err), &err);
 	worst = fabs(loss - *golden_floats(golden, 1, "loss"));
 	for (int k = 0; k < nn_net_n_tensors(net); k++)
 	{
@@ -117,7 +105,7 @@ backward_distance(const GoldenCase *golden, NnNet *net, const NnBatch *batch, Nn
 		d = distance(n, tensor->grad, golden_floats(golden, n, "grad %s", tensor->name));
 		if (!(d < TOLERANCE))
 			diag("the gradient of %s is off by %g", tensor->name, d);
-		worst = fmax(worst, d);
+		worst = net_case_worse(worst, d);
 	}
 	return worst;
 }
@@ -133,10 +121,10 @@ test_case(const GoldenCase *golden)
 	NnBatch		batch;
 	NnError		err;
 	int			n;
-	int			order[MAX_ROWS];
+	int			order[NET_CASE_MAX_ROWS];
 	double		d;
 
-	check(nn_net_create(&net, arena, &spec, true, &err), &err);
+	net_case_check(nn_net_create(&net, arena, &spec, true, &err), &err);
 	golden_fill(golden, net);
 	rows = golden_rows(golden, &spec, &n);
 	/* rows stand longest first already, so they keep their places */
@@ -173,7 +161,7 @@ train_step(const GoldenCase *golden, NnNet *net, NnOptimizer *optimizer, NnArena
 	NnBatch		batch;
 	NaiveRow   *rows;
 	int			n;
-	int			order[MAX_ROWS];
+	int			order[NET_CASE_MAX_ROWS];
 	double		loss;
 	double		norm;
 
@@ -181,7 +169,7 @@ train_step(const GoldenCase *golden, NnNet *net, NnOptimizer *optimizer, NnArena
 	net_case_pack(nn_net_spec(net), rows, NULL, n, &batch, order);
 	nn_rng_seed(&rng, 1);
 	nn_arena_reset(scratch);
-	check(nn_net_backward(net, &batch, &dropout, &loss_options, &rng, scratch, &loss, &err), &err);
+	net_case_check(nn_net_backward(net, &batch, &dropout, &loss_options, &rng, scratch, &loss, &err), &err);
 	norm = nn_optimizer_norm(optimizer);
 	nn_optimizer_step(optimizer, 1.0, norm);
 	nn_net_pack(net);
@@ -204,7 +192,7 @@ test_training(void)
 	NnError		err;
 	double		worst = 0;
 
-	check(nn_net_create(&net, arena, &spec, true, &err), &err);
+	net_case_check(nn_net_create(&net, arena, &spec, true, &err), &err);
 	golden_fill(&cases[0], net);
 	options.rate_recurrent = rates[0];
 	options.rate_embedding = rates[1];
@@ -213,7 +201,7 @@ test_training(void)
 	options.beta1 = 0.9f;
 	options.beta2 = 0.999f;
 	options.epsilon = 1e-8f;
-	check(nn_optimizer_create(&optimizer, net, &options, arena, &err), &err);
+	net_case_check(nn_optimizer_create(&optimizer, net, &options, arena, &err), &err);
 	for (int i = 1; i < n_cases - 1; i++)
 		train_step(&cases[i], net, optimizer, scratch);
 	for (int k = 0; k < nn_net_n_tensors(net); k++)
@@ -224,7 +212,7 @@ test_training(void)
 
 		if (!(d < TOLERANCE_WEIGHTS))
 			diag("%s is off by %g", tensor->name, d);
-		worst = fmax(worst, d);
+		worst = net_case_worse(worst, d);
 	}
 	ok(worst < TOLERANCE_WEIGHTS, "weights after ten steps (off by %.1e)", worst);
 	nn_arena_destroy(scratch);

@@ -1,91 +1,19 @@
 /*
- * test_kern.c: the kernels against their naive twins.
+ * test_kern.c: matrix products and recurrent steps against their naive twins.
  *
  * Where the CPU has fused multiply-add, every kernel must give the bytes of the
  * naive twin; "generic" on x86-64 has none and is held to an error bound.
- * Buffers carry a canary behind each row and at their end, and whole buffers are
- * compared, so a store too far is seen (a load too far by ASan).
+ * Rows lie further apart than they are long and whole arrays are compared, so a
+ * store too far is seen (a load too far by ASan).
  */
-#include <float.h>
+#include "kern_case.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "kern/kern_private.h"
 #include "tap.h"
-
-/* ---- numbers to compute with -------------------------------------------- */
-
-static uint64_t random_state;
-
-/* A float in [-1, 1); splitmix64. */
-static float
-random_float(void)
-{
-	uint64_t	z = (random_state += 0x9E3779B97F4A7C15u);
-
-	z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-	z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-	z ^= z >> 31;
-	return (float) (z >> 40) * (1.0f / 8388608) - 1.0f;
-}
-
-static float *
-new_floats(size_t n)
-{
-	size_t		bytes = (n * sizeof(float) + 63) / 64 * 64;
-	float	   *x = aligned_alloc(64, bytes > 0 ? bytes : 64);
-
-	if (x == NULL)
-	{
-		printf("Bail out! out of memory\n");
-		exit(1);
-	}
-	for (size_t i = 0; i < n; i++)
-		x[i] = random_float();
-	return x;
-}
-
-static float *
-copy_floats(const float *x, size_t n)
-{
-	float	   *y = new_floats(n);
-
-	memcpy(y, x, n * sizeof(float));
-	return y;
-}
-
-/* Is fused multiply-add what the kernels in use compute? */
-static bool
-is_fused(void)
-{
-	float		x = 1.0f + 1.0f / 4096;
-	float		y = -(1.0f + 2.0f / 4096);
-
-	nn_axpy(1, x, &x, &y);
-	return y != 0.0f;
-}
-
-/* Same bytes, or within `bound` where the kernels do not fuse. */
-static bool
-is_same(const float *got, const float *expected, size_t n, float bound)
-{
-	if (memcmp(got, expected, n * sizeof(float)) == 0)
-		return true;
-	for (size_t i = 0; i < n; i++)
-	{
-		if (memcmp(&got[i], &expected[i], sizeof(float)) == 0)
-			continue;
-		if (!is_fused() && fabsf(got[i] - expected[i]) <= bound)
-			continue;
-		if (isnan(got[i]) && isnan(expected[i]))
-			continue;
-		printf("# element %zu of %zu: %.9g, expected %.9g\n", i, n, got[i], expected[i]);
-		return false;
-	}
-	return true;
-}
 
 /* ---- matrix products ------------------------------------------------------- */
 
@@ -94,10 +22,10 @@ test_pack(void)
 {
 	const int	K = 5,
 				N = 19;
-	float	   *W = new_floats(K * N);
-	float	   *packed = new_floats(nn_pack_floats(K, N));
-	float	   *packed_transposed = new_floats(nn_pack_floats(K, N));
-	float	   *T = new_floats(K * N);
+	float	   *W = kern_case_floats(K * N);
+	float	   *packed = kern_case_floats(nn_pack_floats(K, N));
+	float	   *packed_transposed = kern_case_floats(nn_pack_floats(K, N));
+	float	   *T = kern_case_floats(K * N);
 	int			n_wrong = 0;
 
 	for (int k = 0; k < K; k++)
@@ -126,17 +54,17 @@ check_gemm_packed(const NnKernels *kernels, int M, int N, int K, bool is_added)
 	int			lda = K + 2,
 				ldc = N + 3;
 	size_t		n_c = (size_t) M * ldc;
-	float	   *A = new_floats((size_t) M * lda);
-	float	   *B = new_floats((size_t) K * N);
-	float	   *packed = new_floats(nn_pack_floats(K, N));
-	float	   *C = new_floats(n_c);
-	float	   *expected = copy_floats(C, n_c);
+	float	   *A = kern_case_floats((size_t) M * lda);
+	float	   *B = kern_case_floats((size_t) K * N);
+	float	   *packed = kern_case_floats(nn_pack_floats(K, N));
+	float	   *C = kern_case_floats(n_c);
+	float	   *expected = kern_case_copy(C, n_c);
 	bool		is_right;
 
 	nn_pack(B, N, K, N, false, packed);
 	kernels->gemm_packed(M, N, K, A, lda, packed, C, ldc, is_added);
 	nn_kernels_naive.gemm_packed(M, N, K, A, lda, packed, expected, ldc, is_added);
-	is_right = is_same(C, expected, n_c, (float) K * 2e-7f + 1e-6f);
+	is_right = kern_case_is_same(C, expected, n_c, (float) K * 2e-7f + 1e-6f);
 	if (!is_right)
 		printf("# at M = %d, N = %d, K = %d, is_added = %d\n", M, N, K, is_added);
 	free(A);
@@ -150,13 +78,14 @@ check_gemm_packed(const NnKernels *kernels, int M, int N, int K, bool is_added)
 static void
 test_gemm_packed(const NnKernels *kernels)
 {
-	static const int sizes_N[] = {1, 2, 7, 15, 16, 17, 31, 32, 33, 48, 64, 100, 127, 129, 140, 513};
-	static const int sizes_K[] = {0, 1, 2, 3, 8, 33, 128};
+	static const int sizes_N[] = {1, 2, 7, 15, 16, 17, 31, 32, 33, 48, 64, 100, 127, 129, 140, 257};
+	static const int sizes_K[] = {0, 1, 2, 3, 8, 33, 65};
 	int			n_wrong = 0;
 
+	/* A third of all cases: each pair of two sizes meets. */
 	for (int M = 0; M <= 27; M++)
 		for (size_t n = 0; n < sizeof(sizes_N) / sizeof(int); n++)
-			for (size_t k = 0; k < sizeof(sizes_K) / sizeof(int); k++)
+			for (size_t k = (M + n) % 3; k < sizeof(sizes_K) / sizeof(int); k += 3)
 				n_wrong += !check_gemm_packed(kernels, M, sizes_N[n], sizes_K[k], (M + n + k) % 2);
 	n_wrong += !check_gemm_packed(kernels, 333, 65, 37, true);
 	ok(n_wrong == 0, "%s: nn_gemm_packed is its naive twin", kernels->name);
@@ -167,19 +96,19 @@ static void
 test_row_alone(const NnKernels *kernels)
 {
 	const int	M = 70,
-				N = 200,
-				K = 96;
-	float	   *A = new_floats(M * K);
-	float	   *B = new_floats(K * N);
-	float	   *packed = new_floats(nn_pack_floats(K, N));
-	float	   *together = new_floats(M * N);
-	float	   *alone = new_floats(M * N);
+				N = 72,
+				K = 48;
+	float	   *A = kern_case_floats(M * K);
+	float	   *B = kern_case_floats(K * N);
+	float	   *packed = kern_case_floats(nn_pack_floats(K, N));
+	float	   *together = kern_case_floats(M * N);
+	float	   *alone = kern_case_floats(M * N);
 	int			n_wrong = 0;
 
 	nn_pack(B, N, K, N, false, packed);
 	for (int m = 0; m < M; m++)
 		kernels->gemm_packed(1, N, K, A + m * K, K, packed, alone + m * N, N, false);
-	for (int first = 0; first < M; first += 7)
+	for (int first = 0; first < M; first += 9)
 		for (int n_rows = 1; first + n_rows <= M; n_rows++)
 		{
 			kernels->gemm_packed(n_rows, N, K, A + first * K, K, packed, together, N, false);
@@ -197,7 +126,7 @@ static void
 test_gemm(const NnKernels *kernels)
 {
 	static const int shapes[][3] = {
-		{1, 1, 1}, {3, 5, 0}, {7, 33, 65}, {13, 100, 300}, {50, 129, 257}, {64, 20, 513}
+		{1, 1, 1}, {3, 5, 0}, {7, 33, 65}, {13, 100, 300}, {50, 129, 200}, {100, 20, 401}
 	};
 	int			n_wrong = 0;
 
@@ -214,14 +143,14 @@ test_gemm(const NnKernels *kernels)
 						ldb = (trans_b ? K : N) + 2,
 						ldc = N + 3;
 			size_t		n_c = (size_t) M * ldc;
-			float	   *A = new_floats((size_t) lda * (trans_a ? K : M));
-			float	   *B = new_floats((size_t) ldb * (trans_b ? N : K));
-			float	   *C = new_floats(n_c);
-			float	   *expected = copy_floats(C, n_c);
+			float	   *A = kern_case_floats((size_t) lda * (trans_a ? K : M));
+			float	   *B = kern_case_floats((size_t) ldb * (trans_b ? N : K));
+			float	   *C = kern_case_floats(n_c);
+			float	   *expected = kern_case_copy(C, n_c);
 
 			kernels->gemm(trans_a, trans_b, M, N, K, A, lda, B, ldb, C, ldc, is_added);
 			nn_kernels_naive.gemm(trans_a, trans_b, M, N, K, A, lda, B, ldb, expected, ldc, is_added);
-			n_wrong += !is_same(C, expected, n_c, (float) K * 2e-7f + 1e-6f);
+			n_wrong += !kern_case_is_same(C, expected, n_c, (float) K * 2e-7f + 1e-6f);
 			free(A);
 			free(B);
 			free(C);
@@ -255,17 +184,17 @@ new_step(int n, int H, int ld)
 
 	step.n_gates = (size_t) n * 4 * H;
 	step.n_state = (size_t) n * ld;
-	step.gates = new_floats(step.n_gates);
+	step.gates = kern_case_floats(step.n_gates);
 	for (size_t i = 0; i < step.n_gates; i++)
 		step.gates[i] *= 8.0f;
-	step.h_gates = new_floats(step.n_gates);
-	step.dgates = new_floats(step.n_gates);
-	step.dh_gates = new_floats(step.n_gates);
-	step.c = new_floats(step.n_state);
-	step.tanh_c = new_floats(step.n_state);
-	step.h = new_floats(step.n_state);
-	step.dc = new_floats(step.n_state);
-	step.dh_prev = new_floats(step.n_state);
+	step.h_gates = kern_case_floats(step.n_gates);
+	step.dgates = kern_case_floats(step.n_gates);
+	step.dh_gates = kern_case_floats(step.n_gates);
+	step.c = kern_case_floats(step.n_state);
+	step.tanh_c = kern_case_floats(step.n_state);
+	step.h = kern_case_floats(step.n_state);
+	step.dc = kern_case_floats(step.n_state);
+	step.dh_prev = kern_case_floats(step.n_state);
 	return step;
 }
 
@@ -274,15 +203,15 @@ copy_step(const Step *from)
 {
 	Step		step = *from;
 
-	step.gates = copy_floats(from->gates, step.n_gates);
-	step.h_gates = copy_floats(from->h_gates, step.n_gates);
-	step.dgates = copy_floats(from->dgates, step.n_gates);
-	step.dh_gates = copy_floats(from->dh_gates, step.n_gates);
-	step.c = copy_floats(from->c, step.n_state);
-	step.tanh_c = copy_floats(from->tanh_c, step.n_state);
-	step.h = copy_floats(from->h, step.n_state);
-	step.dc = copy_floats(from->dc, step.n_state);
-	step.dh_prev = copy_floats(from->dh_prev, step.n_state);
+	step.gates = kern_case_copy(from->gates, step.n_gates);
+	step.h_gates = kern_case_copy(from->h_gates, step.n_gates);
+	step.dgates = kern_case_copy(from->dgates, step.n_gates);
+	step.dh_gates = kern_case_copy(from->dh_gates, step.n_gates);
+	step.c = kern_case_copy(from->c, step.n_state);
+	step.tanh_c = kern_case_copy(from->tanh_c, step.n_state);
+	step.h = kern_case_copy(from->h, step.n_state);
+	step.dc = kern_case_copy(from->dc, step.n_state);
+	step.dh_prev = kern_case_copy(from->dh_prev, step.n_state);
 	return step;
 }
 
@@ -303,15 +232,15 @@ free_step(Step *step)
 static bool
 is_same_step(const Step *got, const Step *expected)
 {
-	return is_same(got->gates, expected->gates, got->n_gates, 1e-5f) &&
-		is_same(got->h_gates, expected->h_gates, got->n_gates, 1e-5f) &&
-		is_same(got->dgates, expected->dgates, got->n_gates, 1e-5f) &&
-		is_same(got->dh_gates, expected->dh_gates, got->n_gates, 1e-5f) &&
-		is_same(got->c, expected->c, got->n_state, 1e-5f) &&
-		is_same(got->tanh_c, expected->tanh_c, got->n_state, 1e-5f) &&
-		is_same(got->h, expected->h, got->n_state, 1e-5f) &&
-		is_same(got->dc, expected->dc, got->n_state, 1e-5f) &&
-		is_same(got->dh_prev, expected->dh_prev, got->n_state, 1e-5f);
+	return kern_case_is_same(got->gates, expected->gates, got->n_gates, 1e-5f) &&
+		kern_case_is_same(got->h_gates, expected->h_gates, got->n_gates, 1e-5f) &&
+		kern_case_is_same(got->dgates, expected->dgates, got->n_gates, 1e-5f) &&
+		kern_case_is_same(got->dh_gates, expected->dh_gates, got->n_gates, 1e-5f) &&
+		kern_case_is_same(got->c, expected->c, got->n_state, 1e-5f) &&
+		kern_case_is_same(got->tanh_c, expected->tanh_c, got->n_state, 1e-5f) &&
+		kern_case_is_same(got->h, expected->h, got->n_state, 1e-5f) &&
+		kern_case_is_same(got->dc, expected->dc, got->n_state, 1e-5f) &&
+		kern_case_is_same(got->dh_prev, expected->dh_prev, got->n_state, 1e-5f);
 }
 
 typedef enum Cell
@@ -348,8 +277,8 @@ run_step(const NnKernels *kernels, Cell cell, int n, int n_prev, int H, int ld,
 static void
 test_steps(const NnKernels *kernels, Cell cell, const char *name, int n_gates)
 {
-	static const int sizes_H[] = {1, 3, 8, 16, 20, 33, 64, 100};
-	static const int sizes_n[] = {1, 2, 5, 12, 13, 50, 97};
+	static const int sizes_H[] = {1, 3, 8, 16, 20, 33, 64};
+	static const int sizes_n[] = {1, 2, 5, 13, 50};
 	int			n_wrong = 0;
 
 	for (size_t i = 0; i < sizeof(sizes_H) / sizeof(int); i++)
@@ -361,12 +290,12 @@ test_steps(const NnKernels *kernels, Cell cell, const char *name, int n_gates)
 							G = n_gates * H,
 							ld = H + 3;
 				int			n_prev = variant == 0 ? n : variant == 1 ? n / 2 : 0;
-				float	   *W = new_floats((size_t) G * H);
-				float	   *packed = new_floats(nn_pack_floats(H, G));
-				float	   *bias = new_floats((size_t) G);
-				float	   *h_prev = n_prev > 0 ? new_floats((size_t) n_prev * H) : NULL;
-				float	   *c_prev = n_prev > 0 ? new_floats((size_t) n_prev * H) : NULL;
-				float	   *dh = new_floats((size_t) n * ld);
+				float	   *W = kern_case_floats((size_t) G * H);
+				float	   *packed = kern_case_floats(nn_pack_floats(H, G));
+				float	   *bias = kern_case_floats((size_t) G);
+				float	   *h_prev = n_prev > 0 ? kern_case_floats((size_t) n_prev * H) : NULL;
+				float	   *c_prev = n_prev > 0 ? kern_case_floats((size_t) n_prev * H) : NULL;
+				float	   *dh = kern_case_floats((size_t) n * ld);
 				Step		got = new_step(n, H, ld);
 				Step		expected = copy_step(&got);
 
@@ -388,7 +317,7 @@ test_steps(const NnKernels *kernels, Cell cell, const char *name, int n_gates)
 }
 
 /*
- * The naive LSTM step against its equation in double, and its backward step
+ * The LSTM step against its equations in double, and its backward step
  * against central differences of sum(dh * h) + sum(dc * c) in double.  The step
  * of 1e-4 makes their own error about 1e-8 (third derivatives are below 1).
  */
@@ -413,7 +342,7 @@ lstm_loss(const LstmCase *x)
 }
 
 static void
-test_lstm_gradient(void)
+test_lstm_gradient(const NnKernels *kernels)
 {
 	double		worst = 0.0;
 	float		packed[4 * NN_PANEL] = {0};
@@ -422,9 +351,9 @@ test_lstm_gradient(void)
 	{
 		float		gates[4],
 					dgates[4];
-		float		c_prev = random_float(),
-					dh = random_float(),
-					dc = random_float();
+		float		c_prev = kern_case_float(),
+					dh = kern_case_float(),
+					dc = kern_case_float();
 		float		h_prev = 0.0f,
 					c,
 					tanh_c,
@@ -432,10 +361,10 @@ test_lstm_gradient(void)
 		LstmCase	at = {.c_prev = c_prev,.dh = dh,.dc = dc};
 
 		for (int g = 0; g < 4; g++)
-			at.a[g] = gates[g] = 3.0f * random_float();
-		nn_lstm_step(1, 1, 1, &h_prev, packed, gates, &c_prev, &c, &tanh_c, &h, 1);
+			at.a[g] = gates[g] = 3.0f * kern_case_float();
+		kernels->lstm_step(1, 1, 1, &h_prev, packed, gates, &c_prev, &c, &tanh_c, &h, 1);
 		worst = fmax(worst, fabs((double) dh * h + (double) dc * c - lstm_loss(&at)));
-		nn_lstm_step_backward(1, 1, 1, gates, &c_prev, &tanh_c, &dh, 1, &dc, dgates);
+		kernels->lstm_step_backward(1, 1, 1, gates, &c_prev, &tanh_c, &dh, 1, &dc, dgates);
 		for (int g = 0; g < 5; g++)
 		{
 			LstmCase	more = at,
@@ -450,302 +379,25 @@ test_lstm_gradient(void)
 			worst = fmax(worst, fabs(numeric - (double) (g < 4 ? dgates[g] : dc)));
 		}
 	}
-	ok(worst < 1e-6, "an LSTM step is its equations and their gradient (worst %.2g)", worst);
-}
-
-/* ---- sigma, tanh, exp --------------------------------------------------------- */
-
-/* Every 1021st float: all signs, exponents, subnormals, infinities and NaNs are among them. */
-static int64_t
-sampled_floats(float **x)
-{
-	int64_t		n = 0;
-
-	*x = new_floats((size_t) (UINT32_MAX / 1021 + 16));
-	for (uint64_t bits = 0; bits <= UINT32_MAX; bits += 1021)
-	{
-		uint32_t	low = (uint32_t) bits;
-
-		memcpy(&(*x)[n++], &low, sizeof(low));
-	}
-	(*x)[n++] = INFINITY;
-	(*x)[n++] = -INFINITY;
-	(*x)[n++] = 0.0f;
-	(*x)[n++] = -0.0f;
-	(*x)[n++] = FLT_MAX;
-	(*x)[n++] = -FLT_MAX;
-	(*x)[n++] = NAN;
-	return n;
-}
-
-static double
-exact_sigmoid(double x)
-{
-	return 1.0 / (1.0 + exp(-x));
-}
-
-/*
- * Worst error of y over x: absolute, or relative to the result where that is a
- * normal float.  A NaN must give NaN, and nothing else may.
- */
-static double
-worst_error(int64_t n, const float *x, const float *y, double (*exact) (double), bool is_relative)
-{
-	double		worst = 0.0;
-
-	for (int64_t i = 0; i < n; i++)
-	{
-		double		e = exact((double) x[i]);
-		double		error = fabs((double) y[i] - e);
-
-		if (isnan(x[i]) != isnan(y[i]))
-			return INFINITY;
-		if (isnan(x[i]) || (isinf((float) e) && isinf(y[i])))
-			continue;
-		if (is_relative)
-			error /= fmax(fabs(e), (double) FLT_MIN);
-		worst = fmax(worst, error);
-	}
-	return worst;
-}
-
-static void
-test_activations(const NnKernels *kernels)
-{
-	float	   *x;
-	int64_t		n = sampled_floats(&x);
-	float	   *y = new_floats((size_t) n);
-	double		worst;
-	float		most = 0.0f;
-
-	kernels->sigmoid(n, x, y);
-	worst = worst_error(n, x, y, exact_sigmoid, false);
-	ok(worst < 4e-7, "%s: sigma is right to 4e-7 (%.2g)", kernels->name, worst);
-	kernels->tanh(n, x, y);
-	worst = worst_error(n, x, y, tanh, false);
-	ok(worst < 4e-7, "%s: tanh is right to 4e-7 (%.2g)", kernels->name, worst);
-	worst = worst_error(n, x, y, tanh, true);
-	ok(worst < 6e-7, "%s: tanh is right to 6e-7 of itself (%.2g)", kernels->name, worst);
-	for (int64_t i = 0; i < n; i++)
-		most = fmaxf(most, fabsf(y[i]));
-	ok(most == 1.0f, "%s: |tanh| is at most 1", kernels->name);
-	kernels->exp(n, x, y);
-	worst = worst_error(n, x, y, exp, true);
-	ok(worst < 2e-6, "%s: exp is right to 2e-6 of itself (%.2g)", kernels->name, worst);
-	free(x);
-	free(y);
-}
-
-/* ---- vectors --------------------------------------------------------------------- */
-
-static bool
-check_vectors(const NnKernels *kernels, int n)
-{
-	const NnKernels *naive = &nn_kernels_naive;
-	size_t		size = (size_t) n + 5;
-	const NnAdam adam = {0.01f, 0.9f, 0.999f, 1e-8f, 0.02f, 3.0f, 20.0f, 0.7f};
-	float	   *x = new_floats(size);
-	float	   *y = new_floats(size),
-			   *expected = copy_floats(y, size);
-	float	   *v = new_floats(size);
-	float	   *state[4],
-			   *state_expected[4];
-	bool		is_right = true;
-
-	for (size_t i = 0; i < size; i++)
-		v[i] = fabsf(v[i]);
-#define SAME(call) \
-	do { \
-		memcpy(expected, y, size * sizeof(float)); \
-		kernels->call, y)); \
-		naive->call, expected)); \
-		is_right &= is_same(y, expected, size, 1e-6f); \
-	} while (0)
-#undef SAME
-	kernels->axpy(n, 0.3f, x, y);
-	naive->axpy(n, 0.3f, x, expected);
-	kernels->multiply(n, x, y);
-	naive->multiply(n, x, expected);
-	kernels->scale(n, 1.7f, y);
-	naive->scale(n, 1.7f, expected);
-	is_right &= is_same(y, expected, size, 1e-6f);
-	kernels->maximum(n, x, y);
-	naive->maximum(n, x, expected);
-	is_right &= is_same(y, expected, size, 1e-6f);
-	kernels->sigmoid(n, y, y);
-	naive->sigmoid(n, expected, expected);
-	kernels->tanh(n, y, y);
-	naive->tanh(n, expected, expected);
-	kernels->exp(n, y, y);
-	naive->exp(n, expected, expected);
-	is_right &= is_same(y, expected, size, 1e-5f);
-	is_right &= kernels->sum_squares(n, x) == naive->sum_squares(n, x);
-	for (int i = 0; i < 4; i++)
-	{
-		state[i] = copy_floats(i == 3 ? v : x, size);
-		state_expected[i] = copy_floats(i == 3 ? v : x, size);
-	}
-	kernels->adam(&adam, n, state[0], state[1], state[2], state[3]);
-	naive->adam(&adam, n, state_expected[0], state_expected[1], state_expected[2], state_expected[3]);
-	for (int i = 0; i < 4; i++)
-	{
-		is_right &= is_same(state[i], state_expected[i], size, 1e-5f);
-		free(state[i]);
-		free(state_expected[i]);
-	}
-	if (!is_right)
-		printf("# at n = %d\n", n);
-	free(x);
-	free(y);
-	free(v);
-	free(expected);
-	return is_right;
-}
-
-static bool
-check_rows(const NnKernels *kernels, int M, int N)
-{
-	const NnKernels *naive = &nn_kernels_naive;
-	int			ldc = N + 3;
-	size_t		n_c = (size_t) M * ldc;
-	float	   *C = new_floats(n_c),
-			   *expected = copy_floats(C, n_c);
-	float	   *bias = new_floats((size_t) N + 3),
-			   *bias_expected = copy_floats(bias, (size_t) N + 3);
-	bool		is_right = true;
-
-	kernels->add_rows(M, N, bias, C, ldc);
-	naive->add_rows(M, N, bias, expected, ldc);
-	kernels->sum_rows(M, N, C, ldc, bias);
-	naive->sum_rows(M, N, expected, ldc, bias_expected);
-	is_right &= is_same(bias, bias_expected, (size_t) N + 3, 1e-5f);
-	kernels->softmax_rows(M, N, C, ldc);
-	naive->softmax_rows(M, N, expected, ldc);
-	is_right &= is_same(C, expected, n_c, 1e-6f);
-	if (!is_right)
-		printf("# at M = %d, N = %d\n", M, N);
-	free(C);
-	free(expected);
-	free(bias);
-	free(bias_expected);
-	return is_right;
-}
-
-/* Rows of a table, some of them twice. */
-static bool
-check_gather(const NnKernels *kernels, int n, int D)
-{
-	enum
-	{
-		n_rows = 11
-	};
-	size_t		n_table = (size_t) n_rows * D;
-	float	   *table = new_floats(n_table),
-			   *expected = copy_floats(table, n_table);
-	float	   *out = new_floats((size_t) D + 2),
-			   *out_expected = copy_floats(out, (size_t) D + 2);
-	float	   *weight = new_floats((size_t) n);
-	int32_t    *row = malloc((size_t) (n > 0 ? n : 1) * sizeof(int32_t));
-	bool		is_right;
-
-	for (int j = 0; j < n; j++)
-		row[j] = j * 7 % n_rows;
-	kernels->gather_sum(n, row, weight, table, D, out);
-	nn_kernels_naive.gather_sum(n, row, weight, table, D, out_expected);
-	kernels->scatter_sum(n, row, weight, out_expected, D, table);
-	nn_kernels_naive.scatter_sum(n, row, weight, out_expected, D, expected);
-	is_right = is_same(out, out_expected, (size_t) D + 2, 1e-4f) &&
-		is_same(table, expected, n_table, 1e-4f);
-	if (!is_right)
-		printf("# at n = %d, D = %d\n", n, D);
-	free(table);
-	free(expected);
-	free(out);
-	free(out_expected);
-	free(weight);
-	free(row);
-	return is_right;
-}
-
-static void
-test_vectors(const NnKernels *kernels)
-{
-	int			n_wrong = 0;
-	float		x[50];
-
-	for (int n = 0; n <= 70; n++)
-		n_wrong += !check_vectors(kernels, n);
-	ok(n_wrong == 0, "%s: functions of vectors are their naive twins", kernels->name);
-	n_wrong = 0;
-	for (int M = 0; M <= 4; M++)
-		for (int N = 1; N <= 70; N++)
-			n_wrong += !check_rows(kernels, M, N);
-	n_wrong += !check_rows(kernels, 3, 515);
-	ok(n_wrong == 0, "%s: functions of rows are their naive twins", kernels->name);
-	n_wrong = 0;
-	for (int n = 0; n <= 20; n += 5)
-		for (int D = 1; D <= 150; D++)
-			n_wrong += !check_gather(kernels, n, D);
-	ok(n_wrong == 0, "%s: gather and scatter are their naive twins", kernels->name);
-
-	n_wrong = 0;
-	for (int n = 1; n <= 50; n++)
-		for (int bad = 0; bad < n; bad++)
-		{
-			memset(x, 0x3f, sizeof(x));
-			n_wrong += !kernels->all_finite(n, x);
-			x[bad] = bad % 2 ? NAN : -INFINITY;
-			n_wrong += kernels->all_finite(n, x);
-			n_wrong += !kernels->all_finite(bad, x);
-		}
-	ok(n_wrong == 0, "%s: nn_all_finite finds one that is not, anywhere", kernels->name);
-}
-
-/* A softmax in double, with a spread that overflows a plain exp. */
-static void
-test_softmax(const NnKernels *kernels)
-{
-	float		x[37];
-	double		exact[37],
-				sum = 0.0,
-				worst = 0.0;
-
-	for (int i = 0; i < 37; i++)
-	{
-		x[i] = 200.0f * random_float() + 1000.0f;
-		exact[i] = exp((double) x[i] - 1200.0);
-		sum += exact[i];
-	}
-	kernels->softmax_rows(1, 37, x, 37);
-	for (int i = 0; i < 37; i++)
-		worst = fmax(worst, fabs((double) x[i] - exact[i] / sum));
-	ok(worst < 1e-6, "%s: softmax of large numbers is right (worst %.2g)", kernels->name, worst);
+	ok(worst < 1e-6, "%s: an LSTM step is its equations and their gradient (worst %.2g)",
+	   kernels->name, worst);
 }
 
 int
 main(void)
 {
-	static const char *const names[] = {"naive", "generic", "avx2", "avx512"};
-
-	random_state = 1;
 	nn_kern_init();
-	ok(!nn_kern_use("no such kernels"), "unknown kernels are refused");
 	printf("# this CPU gets %s\n", nn_kern_name());
+	ok(!nn_kern_use("no such kernels"), "unknown kernels are refused");
 	test_pack();
 	for (int i = 0; i < 4; i++)
 	{
-		const NnKernels *kernels;
+		const NnKernels *kernels = kern_case_use(i);
 
-		if (!nn_kern_use(names[i]))
-		{
-			printf("# no %s here\n", names[i]);
+		if (kernels == NULL)
 			continue;
-		}
-		kernels = nn_kern_table();
-		ok(strcmp(nn_kern_name(), names[i]) == 0, "%s is used when asked for", names[i]);
-		test_activations(kernels);
-		test_softmax(kernels);
-		test_lstm_gradient();
+		ok(strcmp(nn_kern_name(), kernels->name) == 0, "%s: used when asked for", kernels->name);
+		test_lstm_gradient(kernels);
 		if (kernels == &nn_kernels_naive)
 			continue;
 		test_gemm_packed(kernels);
@@ -754,7 +406,6 @@ main(void)
 		test_steps(kernels, CELL_LSTM, "LSTM", 4);
 		test_steps(kernels, CELL_GRU, "GRU", 3);
 		test_steps(kernels, CELL_RNN, "RNN", 1);
-		test_vectors(kernels);
 	}
 	return done_testing();
 }

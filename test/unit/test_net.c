@@ -4,17 +4,13 @@
  *  - it says what the naive twin says, for every cell, direction, depth and
  *    input, with random sizes, poolings, wide branches, tasks and lengths;
  *  - one answer (promise P2): a row's outputs are the same bytes alone, in any
- *    batch and in any order;
- *  - first weights are what nn_net_init() promises;
- *  - a failed allocation is a status, and no batch takes more scratch memory
- *    than nn_net_batch_bytes() said.
+ *    batch and in any order.
  *
  * All of it with each kernel set that this CPU has.
  */
 #include "net_case.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include "kern/kern.h"
 #include "tap.h"
@@ -26,8 +22,6 @@
  */
 #define TOLERANCE 2e-5
 
-#define MAX_ROWS 48
-
 /* One pass over some rows; results stand in the order of pick. */
 typedef struct Answers
 {
@@ -36,24 +30,6 @@ typedef struct Answers
 	float	   *wide;			/* (n, C) */
 	float	   *hidden;			/* (n, pooled + D) */
 } Answers;
-
-static const char *const cell_names[] = {"wide only", "rnn", "lstm", "gru"};
-static const char *const input_names[] = {"text", "series", "vector"};
-
-static NnNet *
-make_net(const NnSpec *spec, NnRng *rng, NnArena *arena, bool is_training)
-{
-	NnNet	   *net = NULL;
-	NnError		err;
-
-	if (nn_net_create(&net, arena, spec, is_training, &err) != NN_OK)
-	{
-		printf("Bail out! nn_net_create: %s\n", err.message);
-		exit(1);
-	}
-	net_case_fill(net, rng);
-	return net;
-}
 
 static Answers
 take_answers(const NnSpec *spec, int n)
@@ -102,15 +78,11 @@ answer(const NnNet *net, const NaiveRow *rows, const int *pick, int n)
 	NnArena    *scratch = nn_arena_create(&nn_env_malloc);
 	NnBatch		batch;
 	NnError		err;
-	int			order[MAX_ROWS];
+	int			order[NET_CASE_MAX_ROWS];
 
 	net_case_pack(spec, rows, pick, n, &batch, order);
-	if (nn_net_forward(net, &batch, scratch, packed.out, packed.recurrent, packed.wide,
-					   packed.hidden, &err) != NN_OK)
-	{
-		printf("Bail out! nn_net_forward: %s\n", err.message);
-		exit(1);
-	}
+	net_case_check(nn_net_forward(net, &batch, scratch, packed.out, packed.recurrent, packed.wide,
+								  packed.hidden, &err), &err);
 	nn_arena_destroy(scratch);
 	for (int i = 0; i < n; i++)
 	{
@@ -133,7 +105,7 @@ distance(int n, const float *x, const double *y)
 	{
 		double		d = fabs(x[i] - y[i]) / (1 + fabs(y[i]));
 
-		largest = fmax(largest, isnan(d) ? INFINITY : d);
+		largest = net_case_worse(largest, d);
 	}
 	return largest;
 }
@@ -157,12 +129,12 @@ distance_from_twin(NnNet *net, const NaiveRow *rows, int n)
 	for (int i = 0; i < n; i++)
 	{
 		naive_net_forward(&naive, &rows[i], out, recurrent, wide, hidden);
-		largest = fmax(largest, distance(C, answers.out + (size_t) i * C, out));
-		largest = fmax(largest, distance(D, answers.hidden + (size_t) i * D, hidden));
+		largest = net_case_worse(largest, distance(C, answers.out + (size_t) i * C, out));
+		largest = net_case_worse(largest, distance(D, answers.hidden + (size_t) i * D, hidden));
 		if (spec->cell != NN_CELL_NONE)
-			largest = fmax(largest, distance(C, answers.recurrent + (size_t) i * C, recurrent));
+			largest = net_case_worse(largest, distance(C, answers.recurrent + (size_t) i * C, recurrent));
 		if (spec->wide != NN_WIDE_NONE)
-			largest = fmax(largest, distance(C, answers.wide + (size_t) i * C, wide));
+			largest = net_case_worse(largest, distance(C, answers.wide + (size_t) i * C, wide));
 	}
 	naive_net_free(&naive);
 	return largest;
@@ -191,7 +163,7 @@ count_unstable(const NnNet *net, const NaiveRow *rows, int n, int n_rounds, NnRn
 	const NnSpec *spec = nn_net_spec(net);
 	Answers		whole = answer(net, rows, NULL, n);
 	int			n_unstable = 0;
-	int			pick[MAX_ROWS];
+	int			pick[NET_CASE_MAX_ROWS];
 
 	for (int i = 0; i < n; i++)
 	{
@@ -230,17 +202,17 @@ test_architecture(NnCell cell, NnInputKind input, int n_layers, bool is_bidirect
 		NetCaseRows wish = {net_case_int(&rng, 2, 9), 12, true};
 		NaiveRow   *rows = net_case_rows(&rng, &spec, wish);
 		NnArena    *arena = nn_arena_create(&nn_env_malloc);
-		NnNet	   *net = make_net(&spec, &rng, arena, false);
+		NnNet	   *net = net_case_net(&rng, &spec, arena, false);
 
-		largest = fmax(largest, distance_from_twin(net, rows, wish.n));
+		largest = net_case_worse(largest, distance_from_twin(net, rows, wish.n));
 		n_unstable += count_unstable(net, rows, wish.n, 4, &rng);
 		nn_arena_destroy(arena);
 		net_case_free_all();
 	}
 	ok(largest < TOLERANCE, "%s, %s, %d layer(s)%s: the twin's answers (off by %.1e)",
-	   cell_names[cell], input_names[input], n_layers, is_bidirectional ? ", bidirectional" : "", largest);
+	   net_case_cells[cell], net_case_inputs[input], n_layers, is_bidirectional ? ", bidirectional" : "", largest);
 	ok(n_unstable == 0, "%s, %s, %d layer(s)%s: the same bytes alone, in part and in other order (%d differ)",
-	   cell_names[cell], input_names[input], n_layers, is_bidirectional ? ", bidirectional" : "", n_unstable);
+	   net_case_cells[cell], net_case_inputs[input], n_layers, is_bidirectional ? ", bidirectional" : "", n_unstable);
 }
 
 /* Sizes that fill vector registers and blocks of rows, and do not divide by them. */
@@ -270,12 +242,12 @@ test_large(NnCell cell)
 	spec.wide_hidden = 33;
 	nn_rng_seed(&rng, 5 + cell);
 	rows = net_case_rows(&rng, &spec, wish);
-	net = make_net(&spec, &rng, arena, false);
+	net = net_case_net(&rng, &spec, arena, false);
 	d = distance_from_twin(net, rows, wish.n);
-	ok(d < TOLERANCE, "%s, 37 rows, H = 67: the twin's answers (off by %.1e)", cell_names[cell], d);
+	ok(d < TOLERANCE, "%s, 37 rows, H = 67: the twin's answers (off by %.1e)", net_case_cells[cell], d);
 	n_unstable = count_unstable(net, rows, wish.n, 10, &rng);
 	ok(n_unstable == 0, "%s, 37 rows, H = 67: the same bytes in any batch (%d differ)",
-	   cell_names[cell], n_unstable);
+	   net_case_cells[cell], n_unstable);
 	nn_arena_destroy(arena);
 	net_case_free_all();
 }
@@ -320,14 +292,15 @@ test_edges(void)
 	NetCaseRows wish = {5, 6, true};
 	Answers		answers;
 	NnBatch		batch;
-	int			order[MAX_ROWS];
+	int			order[NET_CASE_MAX_ROWS];
 	int			empty[] = {0, 0, 0};
 	float	   *out;
 	bool		is_finite = true;
 
 	nn_rng_seed(&rng, 77);
 	spec = net_case_spec(&rng, NN_CELL_LSTM, NN_INPUT_TEXT, 2, true, 9);
-	net = make_net(&spec, &rng, arena, false);
+	spec.pool = NN_POOL_LAST | NN_POOL_MAX | NN_POOL_MEAN | NN_POOL_ATTENTION;
+	net = net_case_net(&rng, &spec, arena, false);
 	rows = net_case_rows(&rng, &spec, wish);
 	ok(distance_from_twin(net, rows, 1) < TOLERANCE, "one empty row alone");
 	answers = answer(net, rows, empty, 3);
@@ -350,232 +323,7 @@ test_edges(void)
 	answers = answer(net, rows, NULL, wish.n);
 	for (int i = 0; i < wish.n * spec.n_outputs; i++)
 		is_finite = is_finite && isfinite(answers.out[i]);
-	ok(is_finite, "weights of thousands saturate the gates and stay finite");
-	nn_arena_destroy(arena);
-	net_case_free_all();
-}
-
-/* An env that refuses its n-th block. */
-typedef struct Scarce
-{
-	int			n_left;
-} Scarce;
-
-static void *
-scarce_alloc(void *ctx, size_t size_bytes)
-{
-	Scarce	   *scarce = ctx;
-
-	if (scarce->n_left-- <= 0)
-		return NULL;
-	return nn_env_malloc.alloc(nn_env_malloc.ctx, size_bytes);
-}
-
-static void
-scarce_release(void *ctx, void *block)
-{
-	(void) ctx;
-	nn_env_malloc.release(nn_env_malloc.ctx, block);
-}
-
-/* All of create, forward and backward with an env of n blocks; *is_done if that was enough. */
-static NnStatus
-run_scarce(int n, const NnSpec *spec, const NnBatch *batch, float *out)
-{
-	Scarce		scarce = {n};
-	NnEnv		env = nn_env_malloc;
-	NnArena    *arena;
-	NnArena    *scratch;
-	NnNet	   *net;
-	NnDropout	dropout = {0.2f, 0.2f, 0.2f, 0.2f, 0.2f};
-	NnLoss		loss_options = {0};
-	NnRng		rng;
-	double		loss;
-	NnStatus	status = NN_ENOMEM;
-
-	env.ctx = &scarce;
-	env.alloc = scarce_alloc;
-	env.release = scarce_release;
-	arena = nn_arena_create(&env);
-	scratch = nn_arena_create(&env);
-	nn_rng_seed(&rng, 1);
-	if (arena != NULL && scratch != NULL)
-		status = nn_net_create(&net, arena, spec, true, NULL);
-	if (status == NN_OK)
-	{
-		net_case_fill(net, &rng);
-		status = nn_net_forward(net, batch, scratch, out, NULL, NULL, NULL, NULL);
-	}
-	if (status == NN_OK)
-		status = nn_net_backward(net, batch, &dropout, &loss_options, &rng, scratch, &loss, NULL);
-	nn_arena_destroy(arena);
-	nn_arena_destroy(scratch);
-	return status;
-}
-
-static void
-test_memory(NnCell cell, NnInputKind input)
-{
-	NnRng		rng;
-	NnSpec		spec;
-	NetCaseRows wish = {9, 30, true};
-	NaiveRow   *rows;
-	NnBatch		batch;
-	int			order[MAX_ROWS];
-	float	   *out;
-	NnStatus	status = NN_ENOMEM;
-	int			n;
-
-	nn_rng_seed(&rng, 8 + cell);
-	spec = net_case_spec(&rng, cell, input, 2, true, 60);
-	spec.pool = 15;
-	rows = net_case_rows(&rng, &spec, wish);
-	net_case_pack(&spec, rows, NULL, wish.n, &batch, order);
-	out = net_case_alloc((size_t) wish.n * spec.n_outputs, sizeof(float));
-	for (n = 0; n < 200 && status == NN_ENOMEM; n++)
-		status = run_scarce(n, &spec, &batch, out);
-	ok(status == NN_OK && n > 3, "%s, %s: each failed allocation is NN_ENOMEM, %d blocks are enough",
-	   cell_names[cell], input_names[input], n - 1);
-	net_case_free_all();
-}
-
-/* Many sizes: what a pass takes and what nn_net_batch_bytes() and nn_net_bytes() promise. */
-static void
-test_sizes(void)
-{
-	NnRng		rng;
-	int			n_over = 0;
-
-	nn_rng_seed(&rng, 11);
-	for (int k = 0; k < 60; k++)
-	{
-		NnSpec		spec = net_case_spec(&rng, (NnCell) (1 + k % 3), (NnInputKind) (k % 2),
-										 net_case_int(&rng, 1, 3), k % 4 < 2, 50);
-		NetCaseRows wish = {net_case_int(&rng, 1, 40), net_case_int(&rng, 1, 60), false};
-		NaiveRow   *rows = net_case_rows(&rng, &spec, wish);
-		NnArena    *arena = nn_arena_create(&nn_env_malloc);
-		NnArena    *scratch = nn_arena_create(&nn_env_malloc);
-		NnNet	   *net = make_net(&spec, &rng, arena, true);
-		NnDropout	dropout = {0.2f, 0.2f, 0.2f, 0.2f, 0.2f};
-		NnLoss		loss_options = {0};
-		NnBatch		batch;
-		int			order[MAX_ROWS];
-		double		loss;
-		size_t		bound;
-
-		net_case_pack(&spec, rows, NULL, wish.n, &batch, order);
-		/* a second round after a reset takes what the first one needed, in one block */
-		for (int round = 0; round < 2; round++)
-		{
-			nn_arena_reset(scratch);
-			if (nn_net_backward(net, &batch, &dropout, &loss_options, &rng, scratch, &loss, NULL) != NN_OK)
-				n_over++;
-		}
-		bound = nn_net_batch_bytes(&spec, true, batch.n_sequences, batch.n_rows, batch.n_distinct);
-		if (nn_arena_bytes(scratch) > 2 * bound)
-		{
-			printf("# %s: %zu bytes, bound %zu\n", cell_names[spec.cell], nn_arena_bytes(scratch), bound);
-			n_over++;
-		}
-		nn_arena_destroy(scratch);
-		nn_arena_destroy(arena);
-		net_case_free_all();
-	}
-	ok(n_over == 0, "no training batch of 60 takes more than twice nn_net_batch_bytes()");
-}
-
-/* ---- first weights ----------------------------------------------------------- */
-
-/* The largest |(Q^T Q - 1)_ij| of the gates of a (G, H) matrix. */
-static double
-distance_from_orthogonal(const NnTensor *tensor)
-{
-	int			H = tensor->n_columns;
-	double		largest = 0;
-
-	for (int gate = 0; gate < tensor->n_rows / H; gate++)
-		for (int i = 0; i < H; i++)
-			for (int j = 0; j < H; j++)
-			{
-				double		sum = i == j ? -1 : 0;
-
-				for (int k = 0; k < H; k++)
-					sum += (double) tensor->data[(gate * H + k) * H + i] * tensor->data[(gate * H + k) * H + j];
-				largest = fmax(largest, fabs(sum));
-			}
-	return largest;
-}
-
-/* All numbers within the bound, and their deviation that of a uniform distribution. */
-static bool
-is_glorot(const NnTensor *tensor, int n_in, int n_out)
-{
-	double		bound = sqrt(6.0 / (n_in + n_out));
-	int			n = tensor->n_rows * tensor->n_columns;
-	double		sum = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		if (fabs(tensor->data[i]) > bound * 1.000001)
-			return false;
-		sum += (double) tensor->data[i] * tensor->data[i];
-	}
-	/* the variance of a square is 4/45 bound^4: five sigma */
-	return fabs(sum / n - bound * bound / 3) < 5 * bound * bound * sqrt(4.0 / 45 / n);
-}
-
-static void
-test_init(void)
-{
-	NnSpec		spec = {0};
-	NnArena    *arena = nn_arena_create(&nn_env_malloc);
-	NnNet	   *net;
-	NnNet	   *again;
-	NnRng		rng;
-	NnTensor   *tensor;
-	double		sum = 0;
-	bool		is_bias_right = true;
-	bool		is_same = true;
-
-	spec.n_outputs = 8;
-	spec.cell = NN_CELL_LSTM;
-	spec.n_layers = 2;
-	spec.hidden = 24;
-	spec.is_bidirectional = true;
-	spec.pool = NN_POOL_MAX;
-	spec.vocabulary = 500;
-	spec.embedding = 40;
-	nn_rng_seed(&rng, 3);
-	net = make_net(&spec, &rng, arena, false);
-	again = make_net(&spec, &rng, arena, false);
-	nn_rng_seed(&rng, 3);
-	nn_net_init(net, &rng);
-	nn_rng_seed(&rng, 3);
-	nn_net_init(again, &rng);
-	for (int k = 0; k < nn_net_n_tensors(net); k++)
-		is_same = is_same && memcmp(nn_net_tensor(net, k)->data, nn_net_tensor(again, k)->data,
-									(size_t) nn_net_tensor(net, k)->n_rows * nn_net_tensor(net, k)->n_columns * sizeof(float)) == 0;
-	ok(is_same, "first weights depend on the seed alone");
-	ok(distance_from_orthogonal(nn_net_find_tensor(net, "rnn.weight_hh_l0")) < 1e-5 &&
-	   distance_from_orthogonal(nn_net_find_tensor(net, "rnn.weight_hh_l1_reverse")) < 1e-5,
-	   "W_hh is orthogonal gate by gate");
-	for (int j = 0; j < 4 * spec.hidden; j++)
-	{
-		bool		is_forget = j >= spec.hidden && j < 2 * spec.hidden;
-		float		b = nn_net_find_tensor(net, "rnn.bias_ih_l1")->data[j]
-			+ nn_net_find_tensor(net, "rnn.bias_hh_l1")->data[j];
-
-		is_bias_right = is_bias_right && b == (is_forget ? 1.0f : 0.0f);
-	}
-	ok(is_bias_right, "the forget gate's bias is 1, all others are 0");
-	tensor = nn_net_find_tensor(net, "embedding.weight");
-	for (int i = 0; i < 500 * 40; i++)
-		sum += (double) tensor->data[i] * tensor->data[i];
-	ok(fabs(sqrt(sum / 20000) - 0.1) < 0.1 * 5 / sqrt(2 * 20000), "embeddings deviate by 0.1");
-	ok(is_glorot(nn_net_find_tensor(net, "head.weight"), 48, 8), "the head is Glorot-uniform");
-	ok(is_glorot(nn_net_find_tensor(net, "rnn.weight_ih_l0"), 40, 24), "W_ih is Glorot-uniform gate by gate");
-	ok(nn_net_find_tensor(net, "scale")->data[0] == 1.0f, "branch scales are 1");
-	ok(nn_net_find_tensor(net, "no such tensor") == NULL, "an unknown tensor is not found");
+	ok(is_finite, "weights of thousands saturate gates and attention, and answers stay finite");
 	nn_arena_destroy(arena);
 	net_case_free_all();
 }
@@ -586,12 +334,7 @@ main(void)
 	static const char *const kernels[] = {"naive", "generic", "avx2", "avx512"};
 
 	nn_kern_init();
-	test_init();
 	test_edges();
-	for (int cell = NN_CELL_RNN; cell <= NN_CELL_GRU; cell++)
-		for (int input = NN_INPUT_TEXT; input <= NN_INPUT_SERIES; input++)
-			test_memory((NnCell) cell, (NnInputKind) input);
-	test_sizes();
 	for (int k = 0; k < 4; k++)
 		test_kernels(kernels[k]);
 	return done_testing();

@@ -108,7 +108,7 @@ test_ranges(void)
 	{
 		const NnOptionInfo *info = &table[i];
 		bool		is_number = info->kind == NN_OPTION_INTEGER || info->kind == NN_OPTION_REAL ||
-			info->kind == NN_OPTION_WHOLE;
+		info->kind == NN_OPTION_WHOLE;
 
 		if (is_number)
 		{

@@ -332,63 +332,83 @@ standardize_target(NnLearner *learner)
 
 /* ---- what words become -------------------------------------------------------------------- */
 
-static NnStatus
-count_features(NnLearner *learner, double share, const bool *is_label_kept, bool has_ngrams, NnError *err)
+static bool
+is_held_out(const NnLearner *learner, const NnRow *row, double share, const bool *is_label_kept)
 {
-	const int32_t *words = learner->words.data;
-	uint64_t	keys[3 * NN_WORD_CHARACTERS + 8];
-	int32_t		n_words = nn_lexicon_n(learner->lexicon);
-	NnArray		times;
-	int32_t    *count;
-	bool		ok = true;
+	return falls_under(row, share) &&
+		(learner->task == NN_TASK_REGRESS || is_label_kept[row->label]);
+}
 
-	if (nn_feature_counter_create(&learner->counter, learner->env) != NN_OK)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	nn_array_init(&times, learner->env, sizeof(int32_t));
-	count = nn_array_push(&times, (size_t) n_words);
-	ok = count != NULL || n_words == 0;
-	if (ok && n_words > 0)
-		memset(count, 0, (size_t) n_words * sizeof(int32_t));
-	for (int64_t i = 0; i < (int64_t) learner->rows.n && ok; i++)
+/* Count the words of one training row in count, and its pairs in the counter. */
+static NnStatus
+count_row(NnLearner *learner, const NnRow *row, int32_t *count)
+{
+	const int32_t *words = (const int32_t *) learner->words.data + row->start;
+	uint64_t	last = 0;
+
+	for (int32_t j = 0; j < row->n; j++)
+	{
+		uint64_t	hash = nn_lexicon_get(learner->lexicon, words[j])->hash;
+
+		if (count[words[j]] < INT32_MAX)
+			count[words[j]]++;
+		if (j > 0)
+			NN_TRY(nn_feature_counter_add(learner->counter, nn_feature_pair(last, hash), 1));
+		last = hash;
+	}
+	return NN_OK;
+}
+
+/* Count a distinct word and its character n-grams as often as the word occurs. */
+static NnStatus
+count_word(NnLearner *learner, int32_t word, int32_t times, bool has_ngrams)
+{
+	const NnLexeme *lexeme = nn_lexicon_get(learner->lexicon, word);
+	uint64_t	keys[3 * NN_WORD_CHARACTERS + 8];
+	int			n = 0;
+
+	NN_TRY(nn_feature_counter_add(learner->counter, nn_feature_word(lexeme->hash), times));
+	if (has_ngrams)
+		n = nn_feature_ngrams(nn_lexicon_bytes(learner->lexicon, word), (int) lexeme->n_bytes, keys);
+	for (int k = 0; k < n; k++)
+		NN_TRY(nn_feature_counter_add(learner->counter, keys[k], times));
+	return NN_OK;
+}
+
+/* Count every feature of the rows to train on; times (distinct words) is scratch. */
+static NnStatus
+count_all(NnLearner *learner, double share, const bool *is_label_kept, int32_t *times)
+{
+	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
 	{
 		const NnRow *row = row_of(learner, i);
-		bool		is_held_out = falls_under(row, share) &&
-			(learner->task == NN_TASK_REGRESS || is_label_kept[row->label]);
 
 		if ((i & 255) == 0 && learner->env->poll(learner->env->ctx) != 0)
-		{
-			nn_array_free(&times);
-			return nn_fail(err, NN_ECANCELED, "canceled");
-		}
-		for (int32_t j = 0; j < row->n && !is_held_out && ok; j++)
-		{
-			int32_t		w = words[row->start + j];
-
-			if (count[w] < INT32_MAX)
-				count[w]++;
-			if (j > 0)
-				ok = nn_feature_counter_add(learner->counter,
-											nn_feature_pair(nn_lexicon_get(learner->lexicon, words[row->start + j - 1])->hash,
-															nn_lexicon_get(learner->lexicon, w)->hash), 1) == NN_OK;
-		}
+			return NN_ECANCELED;
+		if (!is_held_out(learner, row, share, is_label_kept))
+			NN_TRY(count_row(learner, row, times));
 	}
-	for (int32_t w = 0; w < n_words && ok; w++)
-	{
-		const NnLexeme *lexeme = nn_lexicon_get(learner->lexicon, w);
+	for (int32_t w = 0; w < nn_lexicon_n(learner->lexicon); w++)
+		if (times[w] > 0)
+			NN_TRY(count_word(learner, w, times[w], learner->model->has_ngrams));
+	return NN_OK;
+}
 
-		if (count[w] == 0)
-			continue;
-		ok = nn_feature_counter_add(learner->counter, nn_feature_word(lexeme->hash), count[w]) == NN_OK;
-		if (ok && has_ngrams)
-		{
-			int			n = nn_feature_ngrams(nn_lexicon_bytes(learner->lexicon, w), (int) lexeme->n_bytes, keys);
+static NnStatus
+count_features(NnLearner *learner, double share, const bool *is_label_kept, NnError *err)
+{
+	int32_t		n_words = nn_lexicon_n(learner->lexicon);
+	int32_t    *times = learner->env->alloc(learner->env->ctx, ((size_t) n_words + 1) * sizeof(int32_t));
+	NnStatus	status = nn_feature_counter_create(&learner->counter, learner->env);
 
-			for (int k = 0; k < n && ok; k++)
-				ok = nn_feature_counter_add(learner->counter, keys[k], count[w]) == NN_OK;
-		}
-	}
-	nn_array_free(&times);
-	return ok ? nn_learner_check_memory(learner, 0, err) : nn_fail(err, NN_ENOMEM, "out of memory");
+	if (times == NULL)
+		status = NN_ENOMEM;
+	if (status == NN_OK)
+		status = count_all(learner, share, is_label_kept, times);
+	learner->env->release(learner->env->ctx, times);
+	if (status != NN_OK)
+		return nn_fail(err, status, "%s", nn_status_text(status));
+	return nn_learner_check_memory(learner, 0, err);
 }
 
 /* Pieces and n-gram rows of every distinct word. */
@@ -599,12 +619,11 @@ fill_parts(NnLearner *learner, double share, const bool *is_label_kept, NnError 
 	for (int64_t i = 0; i < learner->n_sorted; i++)
 	{
 		const NnRow *row = row_of(learner, learner->sorted[i]);
-		bool		is_held_out = falls_under(row, share) &&
-			(learner->task == NN_TASK_REGRESS || is_label_kept[row->label]);
+		bool		p = is_held_out(learner, row, share, is_label_kept);
 
-		if (!append_example(learner, parts[is_held_out], row, &learner->plan.n_truncated))
+		if (!append_example(learner, parts[p], row, &learner->plan.n_truncated))
 			return nn_fail(err, NN_ENOMEM, "out of memory");
-		n[is_held_out]++;
+		n[p]++;
 		if ((i & 255) == 0)
 		{
 			if (learner->env->poll(learner->env->ctx) != 0)
@@ -710,7 +729,7 @@ learn_text(NnLearner *learner, double share, const bool *is_label_kept, NnError 
 	}
 	if (model->spec.wide == NN_WIDE_BAG)
 	{
-		NN_TRY(count_features(learner, share, is_label_kept, model->has_ngrams, err));
+		NN_TRY(count_features(learner, share, is_label_kept, err));
 		if (nn_feature_index_learn(&model->features, learner->counter, 1, options->bag_features, learner->env) != NN_OK)
 			return nn_fail(err, NN_ENOMEM, "out of memory");
 		nn_feature_counter_destroy(learner->counter);
