@@ -165,6 +165,10 @@ main(void)
 	unsetenv("OPENBLAS_NUM_THREADS");
 	nn_gemm_packed(2, 16, 2, A, 2, A, C, 16, false);
 	ok(!is_loaded(), "an answer needs no BLAS");
+	if (nn_kern_use("avx2"))
+		ok(strcmp(nn_gemm_name(NULL), "own") == 0 && !is_loaded(), "vector kernels do without BLAS");
+	nn_kern_init();
+	nn_blas_enable(true);
 	test_many_threads_asked();
 	nn_blas_enable(false);
 	ok(strcmp(nn_gemm_name(NULL), "own") == 0 && !is_loaded(),

@@ -211,6 +211,16 @@ cut_piece(NnArena *arena, size_t n_asked, size_t *n_dirty)
 	return piece;
 }
 
+bool
+nn_arena_reserve(NnArena *arena, size_t n_bytes)
+{
+	if (arena->wanted_bytes > 0)
+		grow_kept_block(arena);
+	if (arena->newest != NULL && n_bytes <= arena->newest->n_bytes - arena->newest->used)
+		return true;
+	return add_block(arena, n_bytes);
+}
+
 void *
 nn_arena_alloc(NnArena *arena, size_t n_items, size_t item_bytes)
 {
@@ -238,6 +248,12 @@ nn_arena_copy(NnArena *arena, const void *bytes, size_t n_bytes)
 	if (copy != NULL && n_bytes > 0)
 		memcpy(copy, bytes, n_bytes);
 	return copy;
+}
+
+NnStatus
+nn_arena_poll(const NnArena *arena)
+{
+	return arena->env.poll(arena->env.ctx) != 0 ? NN_ECANCELED : NN_OK;
 }
 
 size_t

@@ -11,6 +11,7 @@
 #ifndef NN_ARENA_H
 #define NN_ARENA_H
 
+#include <stdbool.h>
 #include "base/env.h"
 #include "base/status.h"
 
@@ -21,6 +22,13 @@ NnArena    *nn_arena_create(const NnEnv *env);
 void		nn_arena_destroy(NnArena *arena);	/* NULL allowed */
 void		nn_arena_reset(NnArena *arena);
 
+/*
+ * Have room for pieces of n_bytes in all, each rounded up to 64, in one block: for
+ * a sum that is known, this wastes nothing between large pieces.  False if out of
+ * memory.
+ */
+bool		nn_arena_reserve(NnArena *arena, size_t n_bytes);
+
 /* n_items * item_bytes zeroed bytes; NULL if out of memory or on overflow. */
 void	   *nn_arena_alloc(NnArena *arena, size_t n_items, size_t item_bytes);
 
@@ -29,6 +37,9 @@ void	   *nn_arena_take(NnArena *arena, size_t n_items, size_t item_bytes);
 
 /* A copy of n_bytes bytes and a 0 byte behind them. */
 char	   *nn_arena_copy(NnArena *arena, const void *bytes, size_t n_bytes);
+
+/* Ask the env's poll: NN_OK or NN_ECANCELED.  May not return. */
+NnStatus	nn_arena_poll(const NnArena *arena);
 
 /* Bytes taken from the env by this arena, now and at most. */
 size_t		nn_arena_bytes(const NnArena *arena);

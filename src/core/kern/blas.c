@@ -1,7 +1,12 @@
 /*
  * kern/blas.c: the one file that knows BLAS.
  *
- * At the first nn_gemm() (so never in a process that only answers) OpenBLAS, or
+ * BLAS is for CPUs that our kernels have no vectors for ("generic" and "naive").
+ * Beside the AVX-512 and AVX2 kernels it has nothing to add: bench/kern shows our
+ * own products ahead of OpenBLAS 0.3.21 on every shape of training, and they give
+ * the same bytes on every such CPU.
+ *
+ * Where it is wanted, at the first nn_gemm() (so never in a process that only answers) OpenBLAS, or
  * else whatever libblas is, is loaded, told to use one thread, and tried on a
  * few products against the naive twin: old builds are wrong on some CPUs.  What
  * fails is left alone and remembered as a problem for people to read.
@@ -29,11 +34,18 @@ typedef enum BlasState
 	BLAS_ABSENT					/* not found, or rejected: then there is a problem */
 } BlasState;
 
+typedef enum BlasUse
+{
+	BLAS_WHERE_SLOW,			/* where our own kernels are */
+	BLAS_ALWAYS,				/* tests and benches */
+	BLAS_NEVER
+} BlasUse;
+
 /* What the first call found; written once. */
 typedef struct Blas
 {
 	BlasState	state;
-	bool		is_disabled;
+	BlasUse		use;
 	NnSgemm		sgemm;
 	char		name[256];
 	char		problem[256];
@@ -189,11 +201,23 @@ load_library(void)
 }
 
 static bool
+is_wanted(void)
+{
+	const NnKernels *own = nn_kern_table();
+
+	if (blas.use == BLAS_WHERE_SLOW)
+		return own == &nn_kernels_generic || own == &nn_kernels_naive;
+	return blas.use == BLAS_ALWAYS;
+}
+
+static bool
 is_usable(void)
 {
-	if (blas.state == BLAS_UNTRIED && !blas.is_disabled)
+	if (!is_wanted())
+		return false;
+	if (blas.state == BLAS_UNTRIED)
 		blas.state = load_library();
-	return blas.state == BLAS_TRUSTED && !blas.is_disabled;
+	return blas.state == BLAS_TRUSTED;
 }
 
 /* ---- what dispatch.c calls -------------------------------------------------------- */
@@ -223,5 +247,5 @@ nn_blas_name(const char **problem)
 void
 nn_blas_enable(bool is_enabled)
 {
-	blas.is_disabled = !is_enabled;
+	blas.use = is_enabled ? BLAS_ALWAYS : BLAS_NEVER;
 }

@@ -50,17 +50,17 @@ void		nn_gemm_packed(int64_t M, int N, int K, const float *A, int lda,
 
 /*
  * The large products of training, C (M, N) = op(A) op(B), or += if is_added;
- * op is the transpose where trans_* is set.  BLAS with one thread if it was
- * found and passed its test (kern/blas.c), else our own loops.  The same
- * shapes give the same bytes on the same machine.
+ * op is the transpose where trans_* is set.  Our own kernels where this CPU has
+ * vectors for them; elsewhere BLAS with one thread, if it was found and passed
+ * its test (kern/blas.c).  The same shapes give the same bytes.
  */
 void		nn_gemm(bool trans_a, bool trans_b, int M, int N, int K,
 					const float *A, int lda, const float *B, int ldb,
 					float *C, int ldc, bool is_added);
 
 /*
- * What nn_gemm uses: "OpenBLAS 0.3.21 ..." or "own".  Loads BLAS at the first
- * call of nn_gemm or of this.  If BLAS was found and rejected, *problem says why,
+ * What nn_gemm uses: "own" or "OpenBLAS 0.3.21 ...".  Loads BLAS, where it is
+ * wanted, at the first call of nn_gemm or of this.  If BLAS was found and rejected, *problem says why,
  * else it is NULL.
  */
 const char *nn_gemm_name(const char **problem);

@@ -137,7 +137,7 @@ bool		nn_blas_gemm(bool trans_a, bool trans_b, int M, int N, int K,
 /* Its name or NULL; *problem as in nn_gemm_name(). */
 const char *nn_blas_name(const char **problem);
 
-/* For tests and benches: let nn_gemm use BLAS (if there is one) or not. */
+/* For tests and benches: let nn_gemm use BLAS always (if there is one) or never. */
 void		nn_blas_enable(bool is_enabled);
 
 #endif							/* NN_KERN_PRIVATE_H */

@@ -35,17 +35,15 @@ typedef struct Reader
 /* ---- memory --------------------------------------------------------------------- */
 
 /*
- * What an arena may come to hold when n more bytes are asked of it: its blocks
- * double up to 8 MB (base/arena.c).
+ * What an arena grows by, at most, when a piece of n_more bytes is asked of it or
+ * reserved: a new block is as large as all before it, up to 8 MB (base/arena.c).
  */
 static size_t
 arena_growth(size_t n_held, size_t n_more)
 {
-	size_t		n_block = nn_size_add(n_held, n_more);
+	size_t		n_block = n_held < 8 * 1024 * 1024 ? n_held : 8 * 1024 * 1024;
 
-	if (n_block > 8 * 1024 * 1024)
-		n_block = 8 * 1024 * 1024;
-	return nn_size_add(n_more, n_block + 32 * 1024);
+	return nn_size_add(n_more > n_block ? n_more : n_block, 32 * 1024);
 }
 
 static size_t
@@ -333,6 +331,7 @@ read_labels(Reader *reader)
 {
 	NnModel    *model = reader->model;
 	int			C = model->spec.n_outputs;
+	size_t		n_pieces;
 	NnJson		json;
 	int			n = 0;
 
@@ -340,9 +339,11 @@ read_labels(Reader *reader)
 	if (json.n_tokens != C + 1)
 		return nn_file_malformed(reader->err, "Its \"labels\" are not %d, as its \"spec\" says.", C);
 
-	/* Each label is a piece of the arena, which takes up to 64 bytes more. */
-	NN_TRY(reserve(reader, json.n_bytes + (size_t) C * (sizeof(char *) + 64)));
-	model->labels = NN_ALLOC(model->arena, char *, (size_t) C);
+	/* Each label is a piece, rounded up to 64 bytes; so is the list of them. */
+	n_pieces = json.n_bytes + (size_t) C * (sizeof(char *) + 64) + 64;
+	NN_TRY(reserve(reader, n_pieces));
+	if (nn_arena_reserve(model->arena, n_pieces))
+		model->labels = NN_ALLOC(model->arena, char *, (size_t) C);
 	if (model->labels == NULL)
 		return out_of_memory(reader);
 	for (int item = nn_json_first(&json, 0); item >= 0; item = nn_json_next(&json, 0, item))
@@ -437,6 +438,8 @@ read_net(Reader *reader)
 	NnModel    *model = reader->model;
 
 	NN_TRY(reserve(reader, nn_net_bytes(&model->spec, false)));
+	if (!nn_arena_reserve(model->arena, nn_net_bytes(&model->spec, false)))
+		return out_of_memory(reader);
 	NN_TRY(nn_net_create(&model->net, model->arena, &model->spec, false, reader->err));
 	for (int i = 0; i < nn_net_n_tensors(model->net); i++)
 		NN_TRY(read_net_tensor(reader, nn_net_tensor(model->net, i)));

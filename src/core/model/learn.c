@@ -82,7 +82,7 @@ train_once(NnLearner *learner, NnTrainReport *report, NnError *err)
 	nn_recipe_train_options(&learner->options, &options);
 	options.class_weight = learner->class_weight;
 	NN_TRY(nn_net_create(&model->net, model->arena, &model->spec, true, err));
-	nn_net_init(model->net, &rng);
+	NN_TRY(nn_net_init(model->net, &rng));
 	set_vectors(learner);
 	nn_net_pack(model->net);
 	return nn_train(model->net, &learner->train.examples, &learner->valid.examples, &options,

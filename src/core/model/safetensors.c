@@ -24,6 +24,7 @@
  * three members, two arrays of two); the rest is for metadata of other writers.
  */
 #define MAX_HEADER_TOKENS (16 * NN_SAFETENSORS_MAX + 2048)
+#define MAX_NAME_BYTES 64		/* ours have fewer than 48 */
 
 static const char *const dtype_names[] = {"U8", "F16", "F32", "F64", "I64"};
 static const size_t dtype_bytes[] = {1, 2, 4, 8, 8};
@@ -163,6 +164,8 @@ read_members(NnSafetensors *file, const uint8_t *data, size_t n_data, NnArena *a
 		}
 		if (file->n_tensors == NN_SAFETENSORS_MAX)
 			return nn_file_malformed(err, "It has more than %d tensors.", NN_SAFETENSORS_MAX);
+		if (nn_json_string_bytes(json, key) > MAX_NAME_BYTES)
+			return nn_file_malformed(err, "A tensor has a name of more than %d bytes.", MAX_NAME_BYTES);
 		tensor = &file->tensors[file->n_tensors++];
 		tensor->name = nn_json_string(json, key, arena, &n_name);
 		if (tensor->name == NULL)

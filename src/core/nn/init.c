@@ -37,8 +37,8 @@ fill_glorot(NnRng *rng, float *x, size_t n, int n_in, int n_out)
  * numbers, their rows made orthonormal by Gram-Schmidt.  Two sweeps a row keep
  * the rows orthogonal in single precision (Kahan: "twice is enough").
  */
-static void
-fill_orthogonal(NnRng *rng, float *q, int H)
+static NnStatus
+fill_orthogonal(NnRng *rng, float *q, int H, const NnArena *arena)
 {
 	fill_normal(rng, q, (size_t) H * (size_t) H, 1.0f);
 	for (int i = 0; i < H; i++)
@@ -46,6 +46,7 @@ fill_orthogonal(NnRng *rng, float *q, int H)
 		float	   *row = q + (size_t) i * (size_t) H;
 		double		norm = 0.0;
 
+		NN_TRY(nn_arena_poll(arena));
 		for (int sweep = 0; sweep < 2; sweep++)
 		{
 			for (int j = 0; j < i; j++)
@@ -62,9 +63,10 @@ fill_orthogonal(NnRng *rng, float *q, int H)
 			norm += (double) row[k] * (double) row[k];
 		nn_scale(H, (float) (1.0 / (sqrt(norm) + 1e-30)), row);
 	}
+	return NN_OK;
 }
 
-static void
+static NnStatus
 init_direction(NnNet *net, NnDirection *direction, NnRng *rng)
 {
 	int			H = net->spec.hidden;
@@ -73,7 +75,8 @@ init_direction(NnNet *net, NnDirection *direction, NnRng *rng)
 
 	fill_glorot(rng, direction->weight_ih->data, (size_t) net->n_gates * (size_t) n_in, n_in, H);
 	for (int gate = 0; gate < n_cell_gates; gate++)
-		fill_orthogonal(rng, direction->weight_hh->data + (size_t) gate * (size_t) H * (size_t) H, H);
+		NN_TRY(fill_orthogonal(rng, direction->weight_hh->data + (size_t) gate * (size_t) H * (size_t) H,
+							   H, net->arena));
 	memset(direction->bias_ih->data, 0, (size_t) net->n_gates * sizeof(float));
 	memset(direction->bias_hh->data, 0, (size_t) net->n_gates * sizeof(float));
 
@@ -84,6 +87,7 @@ init_direction(NnNet *net, NnDirection *direction, NnRng *rng)
 	if (net->spec.cell == NN_CELL_LSTM)
 		for (int j = 0; j < H; j++)
 			direction->bias_ih->data[H + j] = 1.0f;
+	return NN_OK;
 }
 
 static void
@@ -98,7 +102,7 @@ init_linear(NnLinear *linear, NnRng *rng)
 	memset(linear->bias->data, 0, (size_t) linear->bias->n_columns * sizeof(float));
 }
 
-void
+NnStatus
 nn_net_init(NnNet *net, NnRng *rng)
 {
 	const NnSpec *spec = &net->spec;
@@ -112,7 +116,7 @@ nn_net_init(NnNet *net, NnRng *rng)
 	{
 		for (int k = 0; k < spec->n_layers; k++)
 			for (int d = 0; d < net->n_directions; d++)
-				init_direction(net, &net->direction[k][d], rng);
+				NN_TRY(init_direction(net, &net->direction[k][d], rng));
 	}
 	if (net->attention != NULL)
 		fill_glorot(rng, net->attention->data, (size_t) net->attention->n_columns,
@@ -128,4 +132,5 @@ nn_net_init(NnNet *net, NnRng *rng)
 	net->scale->data[0] = scale;
 	net->scale->data[1] = scale;
 	nn_net_pack(net);
+	return NN_OK;
 }

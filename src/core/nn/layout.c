@@ -251,6 +251,7 @@ nn_net_create(NnNet **net_out, NnArena *arena, const NnSpec *spec, bool is_train
 	if (net == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	net->spec = *spec;
+	net->arena = arena;
 	net->is_training = is_training;
 	net->n_directions = spec->is_bidirectional ? 2 : 1;
 	net->n_gates = (spec->cell == NN_CELL_NONE) ? 0 : nn_cell_gates(spec->cell) * spec->hidden;

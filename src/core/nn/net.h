@@ -87,8 +87,9 @@ size_t		nn_net_batch_bytes(const NnSpec *spec, bool is_training, int64_t B, int6
  * First weights: embeddings N(0, 0.1); W_ih and heads Glorot-uniform (Glorot
  * and Bengio 2010); W_hh orthogonal for each gate (Saxe et al. 2014); biases 0,
  * the forget gate's 1 (Gers et al. 2000; Jozefowicz et al. 2015); branch scales 1.
+ * Polls the arena of the net; NN_ECANCELED is the only failure.
  */
-void		nn_net_init(NnNet *net, NnRng *rng);
+NnStatus	nn_net_init(NnNet *net, NnRng *rng);
 
 const NnSpec *nn_net_spec(const NnNet *net);
 int			nn_net_n_tensors(const NnNet *net);

@@ -47,6 +47,7 @@ typedef struct NnTouched
 struct NnNet
 {
 	NnSpec		spec;
+	NnArena    *arena;			/* the caller's; asked for poll */
 	bool		is_training;
 	int			n_tensors;
 	NnTensor   *tensors;

@@ -121,16 +121,72 @@ layer_input(const NnNet *net, const NnBatch *batch, int k, const NnDropout *drop
 	return NN_OK;
 }
 
+/* Rows of a large product between two polls: about 2 GFLOP, some 20 ms. */
+static int
+rows_per_poll(int N, int K)
+{
+	double		rows = 1e9 / ((double) N * (double) K);
+
+	return rows < 16.0 ? 16 : rows > 1e6 ? 1000000 : (int) rows;
+}
+
 /* x W_ih^T + b for M rows. */
-static void
-project(const NnNet *net, const NnDirection *direction, int M, const float *x, float *out)
+static NnStatus
+project(const NnNet *net, const NnDirection *direction, int M, const float *x, float *out,
+		const NnArena *scratch)
 {
 	int			G = net->n_gates;
 	int			n_in = direction->weight_ih->n_columns;
+	int			n_part = rows_per_poll(G, n_in);
 
-	for (int m = 0; m < M; m++)
-		memcpy(out + (size_t) m * (size_t) G, direction->bias, (size_t) G * sizeof(float));
-	nn_gemm_packed(M, G, n_in, x, n_in, direction->packed_ih, out, G, true);
+	for (int first = 0; first < M; first += n_part)
+	{
+		int			n = M - first < n_part ? M - first : n_part;
+		float	   *part = out + (size_t) first * (size_t) G;
+
+		NN_TRY(nn_arena_poll(scratch));
+		for (int m = 0; m < n; m++)
+			memcpy(part + (size_t) m * (size_t) G, direction->bias, (size_t) G * sizeof(float));
+		nn_gemm_packed(n, G, n_in, x + (size_t) first * (size_t) n_in, n_in, direction->packed_ih,
+					   part, G, true);
+	}
+	return NN_OK;
+}
+
+/* grad (G, K) += d^T x over M rows. */
+static NnStatus
+add_weight_gradient(int G, int K, int M, const float *d, const float *x, float *grad,
+					const NnArena *scratch)
+{
+	int			n_part = rows_per_poll(G, K);
+
+	for (int first = 0; first < M; first += n_part)
+	{
+		int			n = M - first < n_part ? M - first : n_part;
+
+		NN_TRY(nn_arena_poll(scratch));
+		nn_gemm(true, false, G, K, n, d + (size_t) first * (size_t) G, G,
+				x + (size_t) first * (size_t) K, K, grad, K, true);
+	}
+	return NN_OK;
+}
+
+/* dx (M, K) = or += d (M, G) W. */
+static NnStatus
+send_to_input(int G, int K, int M, const float *d, const float *W, float *dx, bool is_added,
+			  const NnArena *scratch)
+{
+	int			n_part = rows_per_poll(G, K);
+
+	for (int first = 0; first < M; first += n_part)
+	{
+		int			n = M - first < n_part ? M - first : n_part;
+
+		NN_TRY(nn_arena_poll(scratch));
+		nn_gemm(false, false, n, K, G, d + (size_t) first * (size_t) G, G, W, K,
+				dx + (size_t) first * (size_t) K, K, is_added);
+	}
+	return NN_OK;
 }
 
 /* ---- forward ------------------------------------------------------------------ */
@@ -211,9 +267,9 @@ step_forward(const NnNet *net, const NnDirection *direction, const NnBatch *batc
 }
 
 /* projected: (U, G) for the first layer of text, whose rows are copied step by step; else NULL and gates are set. */
-static void
+static NnStatus
 direction_forward(const NnNet *net, const NnDirection *direction, const NnBatch *batch, int d,
-				  const float *projected, NnTrace *trace, float *h, int ldh)
+				  const float *projected, NnTrace *trace, float *h, int ldh, const NnArena *scratch)
 {
 	size_t		G = (size_t) net->n_gates;
 
@@ -227,8 +283,10 @@ direction_forward(const NnNet *net, const NnDirection *direction, const NnBatch 
 			for (int r = batch->offset[t]; r < batch->offset[t + 1]; r++)
 				memcpy(trace->gates + (size_t) r * G, projected + (size_t) batch->token[r] * G,
 					   G * sizeof(float));
+		NN_TRY(nn_arena_poll(scratch));
 		step_forward(net, direction, batch, trace, h, ldh, t, t_prev);
 	}
+	return NN_OK;
 }
 
 NnStatus
@@ -264,12 +322,12 @@ nn_stack_forward(const NnNet *net, const NnBatch *batch, const NnDropout *dropou
 				projected = NN_TAKE(scratch, float, (size_t) batch->n_distinct * G);
 				if (projected == NULL)
 					return nn_fail(err, NN_ENOMEM, "out of memory");
-				project(net, direction, batch->n_distinct, stack->distinct_input, projected);
+				NN_TRY(project(net, direction, batch->n_distinct, stack->distinct_input, projected, scratch));
 			}
 			else
-				project(net, direction, batch->n_rows, stack->input[k], trace->gates);
-			direction_forward(net, direction, batch, d, projected, trace,
-							  stack->output[k] + d * spec->hidden, ldh);
+				NN_TRY(project(net, direction, batch->n_rows, stack->input[k], trace->gates, scratch));
+			NN_TRY(direction_forward(net, direction, batch, d, projected, trace,
+									 stack->output[k] + d * spec->hidden, ldh, scratch));
 		}
 	}
 	return NN_OK;
@@ -358,24 +416,23 @@ step_backward(const NnNet *net, const NnDirection *direction, const NnBatch *bat
 }
 
 /* dx (N, in) of a layer whose input is rows, added; NULL to skip. */
-static void
+static NnStatus
 weights_backward(const NnNet *net, NnDirection *direction, const NnBatch *batch, const NnTrace *trace,
 				 const NnBackward *back, int n_in_rows, const float *x, const float *d_side, float *dx,
-				 bool is_added)
+				 bool is_added, const NnArena *scratch)
 {
 	int			G = net->n_gates;
 	int			H = net->spec.hidden;
 	int			n_in = direction->weight_ih->n_columns;
 	int			N = batch->n_rows;
 
-	nn_gemm(true, false, G, H, N, back->d_h_gates, G, trace->h_prev, H,
-			direction->weight_hh->grad, H, true);
+	NN_TRY(add_weight_gradient(G, H, N, back->d_h_gates, trace->h_prev, direction->weight_hh->grad, scratch));
 	nn_sum_rows(N, G, back->d_gates, G, direction->bias_ih->grad);
 	nn_sum_rows(N, G, back->d_h_gates, G, direction->bias_hh->grad);
-	nn_gemm(true, false, G, n_in, n_in_rows, d_side, G, x, n_in, direction->weight_ih->grad, n_in, true);
-	if (dx != NULL)
-		nn_gemm(false, false, n_in_rows, n_in, G, d_side, G, direction->weight_ih->data, n_in,
-				dx, n_in, is_added);
+	NN_TRY(add_weight_gradient(G, n_in, n_in_rows, d_side, x, direction->weight_ih->grad, scratch));
+	if (dx == NULL)
+		return NN_OK;
+	return send_to_input(G, n_in, n_in_rows, d_side, direction->weight_ih->data, dx, is_added, scratch);
 }
 
 /* Sum the gate gradients of each distinct token's rows, in the order of the rows: (U, G). */
@@ -437,14 +494,16 @@ layer_backward(NnNet *net, const NnBatch *batch, const NnStack *stack, int k, fl
 						t_prev;
 
 			walk(batch, d, p, &t, &t_prev);
+			NN_TRY(nn_arena_poll(scratch));
 			step_backward(net, direction, batch, trace, &back, dh + d * net->spec.hidden, ldh, t, t_prev);
 		}
 		d_side = is_distinct ? gather_distinct(net, batch, back.d_gates, scratch) : back.d_gates;
 		if (d_side == NULL)
 			return nn_fail(err, NN_ENOMEM, "out of memory");
-		weights_backward(net, direction, batch, trace, &back,
-						 is_distinct ? batch->n_distinct : batch->n_rows,
-						 is_distinct ? stack->distinct_input : stack->input[k], d_side, dx, d > 0);
+		NN_TRY(weights_backward(net, direction, batch, trace, &back,
+								is_distinct ? batch->n_distinct : batch->n_rows,
+								is_distinct ? stack->distinct_input : stack->input[k], d_side, dx, d > 0,
+								scratch));
 	}
 	return NN_OK;
 }

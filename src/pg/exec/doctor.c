@@ -41,8 +41,8 @@ examine_blas(void)
 
 	if (problem != NULL)
 		return make_finding("blas", name, psprintf("BLAS was found but not used: %s.", problem));
-	return make_finding("blas", name, strcmp(name, "own") == 0 ?
-						"No BLAS was found; training is faster with one (Debian: libopenblas0-serial)." : NULL);
+	return make_finding("blas", name, strcmp(name, "own") == 0 && strncmp(nn_kern_name(), "avx", 3) != 0 ?
+						"No BLAS was found; on this processor training is faster with one (Debian: libopenblas0-serial)." : NULL);
 }
 
 /* A number that stands behind a key in a file of /proc; -1 if it cannot be read. */
