@@ -81,7 +81,7 @@ nn_encode_check(const NnModel *model, const NnValue *input, NnError *err)
 	{
 		nn_fail(err, NN_EINVAL, "the model reads %s, the input is %s",
 				is_text ? "text" : "arrays of numbers", is_text ? "an array of numbers" : "text");
-		return NN_EINVAL;
+		return nn_fail_hint(err, "Give it a value of the type of the column it was trained on.");
 	}
 	NN_TRY(nn_value_check(input, err));
 	if (is_text)
@@ -92,13 +92,20 @@ nn_encode_check(const NnModel *model, const NnValue *input, NnError *err)
 		n_steps = 1;
 	}
 	if (n_steps > 0 && n_channels != model->n_channels)
-		return nn_fail(err, NN_EINVAL, "the model reads %d numbers a step, the input has %d",
-					   model->n_channels, n_channels);
+	{
+		nn_fail(err, NN_EINVAL, "the model reads %d numbers a step, the input has %d",
+				model->n_channels, n_channels);
+		return nn_fail_hint(err, "Write a series as an array of steps, or of steps x numbers.");
+	}
 	if (model->flat_steps > 0 && n_steps != model->flat_steps)
-		return nn_fail(err, NN_EINVAL, "the model reads exactly %d %s, the input has %d",
-					   model->spec.input == NN_INPUT_VECTOR ? model->n_channels : model->flat_steps,
-					   model->spec.input == NN_INPUT_VECTOR ? "numbers" : "steps",
-					   model->spec.input == NN_INPUT_VECTOR ? n_channels * (n_steps > 0) : n_steps);
+	{
+		bool		is_vector = model->spec.input == NN_INPUT_VECTOR;
+
+		nn_fail(err, NN_EINVAL, "the model reads exactly %d %s, the input has %d",
+				is_vector ? model->n_channels : model->flat_steps, is_vector ? "numbers" : "steps",
+				is_vector ? n_channels * (n_steps > 0) : n_steps);
+		return nn_fail_hint(err, "All arrays it was trained on had one length; for series of many lengths train with option \"bag\": false.");
+	}
 	return NN_OK;
 }
 
@@ -153,12 +160,24 @@ add_word_features(TextLists *lists, const NnWord *word)
 	return ok;
 }
 
+int
+nn_encode_word(const NnVocabulary *vocabulary, const char *bytes, int n_bytes, int32_t *ids, bool *is_known)
+{
+	if (nn_vocabulary_n_units(vocabulary) > 0)
+		return nn_vocabulary_encode(vocabulary, bytes, n_bytes, ids, is_known);
+	ids[0] = nn_vocabulary_find(vocabulary, bytes, n_bytes);
+	*is_known = ids[0] >= 0;
+	if (!*is_known)
+		ids[0] = 0;
+	return 1;
+}
+
 static bool
 add_word_tokens(TextLists *lists, const NnWord *word)
 {
 	int32_t		ids[NN_WORD_BYTES + 8];
 	bool		is_known;
-	int			n = nn_vocabulary_encode(lists->model->vocabulary, word->bytes, word->n_bytes, ids, &is_known);
+	int			n = nn_encode_word(lists->model->vocabulary, word->bytes, word->n_bytes, ids, &is_known);
 	int64_t		n_room = lists->model->max_tokens - lists->n_used;
 
 	lists->n_text_tokens += n;

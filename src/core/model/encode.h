@@ -25,6 +25,15 @@ typedef struct NnList
 /* Room for n_more items; false if out of memory. */
 bool		nn_list_reserve(NnList *list, int64_t n_more, NnArena *arena);
 
+/*
+ * What the recurrent branch reads of a word, into ids (room for n_bytes of
+ * them); returns how many.  A word of the vocabulary is one token, another the
+ * units it is made of.  In a vocabulary without units all others are one and the
+ * same token, that of the zero byte, which stands in no text.
+ */
+int			nn_encode_word(const NnVocabulary *vocabulary, const char *bytes, int n_bytes,
+						   int32_t *ids, bool *is_known);
+
 /* Encode inputs[0 ... n - 1] for the model, as examples without targets; all memory from scratch. */
 NnStatus	nn_encode(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
 					  NnExamples *examples, NnReading *readings, NnError *err);

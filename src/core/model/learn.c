@@ -81,7 +81,12 @@ train_once(NnLearner *learner, NnTrainReport *report, NnError *err)
 	NN_TRY(weigh_classes(learner, err));
 	nn_recipe_train_options(&learner->options, &options);
 	options.class_weight = learner->class_weight;
-	NN_TRY(nn_net_create(&model->net, model->arena, &model->spec, true, err));
+	nn_arena_destroy(model->net_arena);
+	model->net = NULL;
+	model->net_arena = nn_arena_create(learner->env);
+	if (model->net_arena == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	NN_TRY(nn_net_create(&model->net, model->net_arena, &model->spec, true, err));
 	NN_TRY(nn_net_init(model->net, &rng));
 	set_vectors(learner);
 	nn_net_pack(model->net);
@@ -191,6 +196,29 @@ round_weights(NnLearner *learner, NnError *err)
 	return status;
 }
 
+/*
+ * Train once more on all rows, for as many epochs as the first time and with the
+ * scales fitted then.  The report stays that of the first training: there are no
+ * unseen rows left to ask.
+ */
+static NnStatus
+refit(NnLearner *learner, NnError *err)
+{
+	NnTrainReport *report = nn_arena_alloc(learner->model->arena, 1, sizeof(NnTrainReport));
+	float		scale[2];
+	NnTensor   *tensor = nn_net_find_tensor(learner->model->net, "scale");
+
+	if (report == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	memcpy(scale, tensor->data, sizeof(scale));
+	learner->options.epochs = learner->report.train.best_epoch;
+	NN_TRY(nn_learner_make_parts(learner, true, err));
+	NN_TRY(train_once(learner, report, err));
+	memcpy(nn_net_find_tensor(learner->model->net, "scale")->data, scale, sizeof(scale));
+	learner->report.is_refitted = true;
+	return round_weights(learner, err);
+}
+
 NnStatus
 nn_learner_train(NnLearner *learner, const NnLearnReport **report, NnError *err)
 {
@@ -208,6 +236,8 @@ nn_learner_train(NnLearner *learner, const NnLearnReport **report, NnError *err)
 	n_bytes = nn_learner_bytes(learner) + own->train.peak_bytes;
 	if (n_bytes > learner->peak_bytes)
 		learner->peak_bytes = n_bytes;
+	if (learner->options.refit == 1 && own->held_out.n > 0)
+		NN_TRY(refit(learner, err));
 	*report = own;
 	return NN_OK;
 }

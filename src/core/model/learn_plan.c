@@ -19,91 +19,14 @@
 /* At most so many rows are held out: the standard error of an accuracy is then under 0.7 points. */
 #define MAX_HELD_OUT	5000
 
-/* ---- parts ---------------------------------------------------------------------- */
-
-void
-nn_part_init(NnPart *part, const NnEnv *env)
-{
-	memset(part, 0, sizeof(*part));
-	nn_array_init(&part->token_start, env, sizeof(int64_t));
-	nn_array_init(&part->token, env, sizeof(int32_t));
-	nn_array_init(&part->bag_start, env, sizeof(int64_t));
-	nn_array_init(&part->bag_row, env, sizeof(int32_t));
-	nn_array_init(&part->bag_n_words, env, sizeof(int32_t));
-	nn_array_init(&part->step_start, env, sizeof(int64_t));
-	nn_array_init(&part->values, env, sizeof(float));
-	nn_array_init(&part->label, env, sizeof(int32_t));
-	nn_array_init(&part->target, env, sizeof(float));
-}
-
-void
-nn_part_free(NnPart *part)
-{
-	nn_array_free(&part->token_start);
-	nn_array_free(&part->token);
-	nn_array_free(&part->bag_start);
-	nn_array_free(&part->bag_row);
-	nn_array_free(&part->bag_n_words);
-	nn_array_free(&part->step_start);
-	nn_array_free(&part->values);
-	nn_array_free(&part->label);
-	nn_array_free(&part->target);
-	memset(&part->examples, 0, sizeof(part->examples));
-}
-
-size_t
-nn_part_bytes(const NnPart *part)
-{
-	return nn_array_bytes(&part->token_start) + nn_array_bytes(&part->token) +
-		nn_array_bytes(&part->bag_start) + nn_array_bytes(&part->bag_row) +
-		nn_array_bytes(&part->bag_n_words) + nn_array_bytes(&part->step_start) +
-		nn_array_bytes(&part->values) + nn_array_bytes(&part->label) + nn_array_bytes(&part->target);
-}
-
-static bool
-push_i64(NnArray *array, int64_t value)
-{
-	int64_t    *place = nn_array_push(array, 1);
-
-	if (place != NULL)
-		*place = value;
-	return place != NULL;
-}
-
-static bool
-push_i32(NnArray *array, int32_t value)
-{
-	int32_t    *place = nn_array_push(array, 1);
-
-	if (place != NULL)
-		*place = value;
-	return place != NULL;
-}
-
-/* A stream that stays empty is still there. */
-static bool
-begin_stream(NnArray *array)
-{
-	bool		ok = nn_array_push(array, 1) != NULL;
-
-	array->n = 0;
-	return ok;
-}
-
 /* ---- order and split -------------------------------------------------------------- */
-
-static const NnRow *
-row_of(const NnLearner *learner, int64_t i)
-{
-	return (const NnRow *) learner->rows.data + i;
-}
 
 /* Heapsort of row numbers by (input hash, target hash): qsort has no context, and equal rows need no order. */
 static bool
 is_before(const NnLearner *learner, int32_t a, int32_t b)
 {
-	const NnRow *x = row_of(learner, a);
-	const NnRow *y = row_of(learner, b);
+	const NnRow *x = nn_learner_row(learner, a);
+	const NnRow *y = nn_learner_row(learner, b);
 
 	if (x->input_hash != y->input_hash)
 		return x->input_hash < y->input_hash;
@@ -165,8 +88,8 @@ held_out_share(const NnLearner *learner)
 	return (share * n > MAX_HELD_OUT) ? MAX_HELD_OUT / n : share;
 }
 
-static bool
-falls_under(const NnRow *row, double share)
+bool
+nn_row_falls_under(const NnRow *row, double share)
 {
 	return (double) (nn_mix64(row->input_hash) >> 11) * 0x1.0p-53 < share;
 }
@@ -176,8 +99,8 @@ static void
 find_kept_labels(const NnLearner *learner, double share, bool *is_label_kept)
 {
 	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
-		if (!falls_under(row_of(learner, i), share))
-			is_label_kept[row_of(learner, i)->label] = true;
+		if (!nn_row_falls_under(nn_learner_row(learner, i), share))
+			is_label_kept[nn_learner_row(learner, i)->label] = true;
 }
 
 /* ---- labels -------------------------------------------------------------------------- */
@@ -288,7 +211,7 @@ standardize_input(NnLearner *learner, NnError *err)
 
 		for (int64_t i = 0; i < learner->n_sorted; i++)
 		{
-			const NnRow *row = row_of(learner, learner->sorted[i]);
+			const NnRow *row = nn_learner_row(learner, learner->sorted[i]);
 			const float *x = (const float *) learner->floats.data + row->start;
 
 			for (int64_t j = e; j < (int64_t) row->n * learner->n_channels; j += E)
@@ -297,7 +220,7 @@ standardize_input(NnLearner *learner, NnError *err)
 		mean = sum / n;
 		for (int64_t i = 0; i < learner->n_sorted; i++)
 		{
-			const NnRow *row = row_of(learner, learner->sorted[i]);
+			const NnRow *row = nn_learner_row(learner, learner->sorted[i]);
 			const float *x = (const float *) learner->floats.data + row->start;
 
 			for (int64_t j = e; j < (int64_t) row->n * learner->n_channels; j += E)
@@ -319,321 +242,15 @@ standardize_target(NnLearner *learner)
 	double		squares = 0.0;
 
 	for (int64_t i = 0; i < learner->n_sorted; i++)
-		mean += row_of(learner, learner->sorted[i])->number / n;
+		mean += nn_learner_row(learner, learner->sorted[i])->number / n;
 	for (int64_t i = 0; i < learner->n_sorted; i++)
 	{
-		double		d = row_of(learner, learner->sorted[i])->number - mean;
+		double		d = nn_learner_row(learner, learner->sorted[i])->number - mean;
 
 		squares += d * d / n;
 	}
 	learner->model->target_mean = mean;
 	learner->model->target_scale = (squares > 0.0 && isfinite(squares)) ? sqrt(squares) : 1.0;
-}
-
-/* ---- what words become -------------------------------------------------------------------- */
-
-static bool
-is_held_out(const NnLearner *learner, const NnRow *row, double share, const bool *is_label_kept)
-{
-	return falls_under(row, share) &&
-		(learner->task == NN_TASK_REGRESS || is_label_kept[row->label]);
-}
-
-/* Count the words of one training row in count, and its pairs in the counter. */
-static NnStatus
-count_row(NnLearner *learner, const NnRow *row, int32_t *count)
-{
-	const int32_t *words = (const int32_t *) learner->words.data + row->start;
-	uint64_t	last = 0;
-
-	for (int32_t j = 0; j < row->n; j++)
-	{
-		uint64_t	hash = nn_lexicon_get(learner->lexicon, words[j])->hash;
-
-		if (count[words[j]] < INT32_MAX)
-			count[words[j]]++;
-		if (j > 0)
-			NN_TRY(nn_feature_counter_add(learner->counter, nn_feature_pair(last, hash), 1));
-		last = hash;
-	}
-	return NN_OK;
-}
-
-/* Count a distinct word and its character n-grams as often as the word occurs. */
-static NnStatus
-count_word(NnLearner *learner, int32_t word, int32_t times, bool has_ngrams)
-{
-	const NnLexeme *lexeme = nn_lexicon_get(learner->lexicon, word);
-	uint64_t	keys[3 * NN_WORD_CHARACTERS + 8];
-	int			n = 0;
-
-	NN_TRY(nn_feature_counter_add(learner->counter, nn_feature_word(lexeme->hash), times));
-	if (has_ngrams)
-		n = nn_feature_ngrams(nn_lexicon_bytes(learner->lexicon, word), (int) lexeme->n_bytes, keys);
-	for (int k = 0; k < n; k++)
-		NN_TRY(nn_feature_counter_add(learner->counter, keys[k], times));
-	return NN_OK;
-}
-
-/* Count every feature of the rows to train on; times (distinct words) is scratch. */
-static NnStatus
-count_all(NnLearner *learner, double share, const bool *is_label_kept, int32_t *times)
-{
-	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
-	{
-		const NnRow *row = row_of(learner, i);
-
-		if ((i & 255) == 0 && learner->env->poll(learner->env->ctx) != 0)
-			return NN_ECANCELED;
-		if (!is_held_out(learner, row, share, is_label_kept))
-			NN_TRY(count_row(learner, row, times));
-	}
-	for (int32_t w = 0; w < nn_lexicon_n(learner->lexicon); w++)
-		if (times[w] > 0)
-			NN_TRY(count_word(learner, w, times[w], learner->model->has_ngrams));
-	return NN_OK;
-}
-
-static NnStatus
-count_features(NnLearner *learner, double share, const bool *is_label_kept, NnError *err)
-{
-	int32_t		n_words = nn_lexicon_n(learner->lexicon);
-	int32_t    *times = learner->env->alloc(learner->env->ctx, ((size_t) n_words + 1) * sizeof(int32_t));
-	NnStatus	status = nn_feature_counter_create(&learner->counter, learner->env);
-
-	if (times == NULL)
-		status = NN_ENOMEM;
-	if (status == NN_OK)
-		status = count_all(learner, share, is_label_kept, times);
-	learner->env->release(learner->env->ctx, times);
-	if (status != NN_OK)
-		return nn_fail(err, status, "%s", nn_status_text(status));
-	return nn_learner_check_memory(learner, 0, err);
-}
-
-/* Pieces and n-gram rows of every distinct word. */
-static NnStatus
-use_words(NnLearner *learner, NnError *err)
-{
-	const NnModel *model = learner->model;
-	int32_t		n_words = nn_lexicon_n(learner->lexicon);
-	uint64_t	keys[3 * NN_WORD_CHARACTERS + 8];
-	int32_t		ids[NN_WORD_BYTES + 8];
-
-	for (int32_t w = 0; w < n_words; w++)
-	{
-		const NnLexeme *lexeme = nn_lexicon_get(learner->lexicon, w);
-		const char *bytes = nn_lexicon_bytes(learner->lexicon, w);
-		NnWordUse  *use = nn_array_push(&learner->uses, 1);
-		bool		is_known;
-
-		if (use == NULL)
-			return nn_fail(err, NN_ENOMEM, "out of memory");
-		if ((w & 1023) == 0 && learner->env->poll(learner->env->ctx) != 0)
-			return nn_fail(err, NN_ECANCELED, "canceled");
-		use->token_start = (int64_t) learner->piece.n;
-		use->ngram_start = (int64_t) learner->ngram.n;
-		use->n_tokens = use->n_ngrams = 0;
-		use->word_row = -1;
-		if (model->vocabulary != NULL)
-		{
-			use->n_tokens = nn_vocabulary_encode(model->vocabulary, bytes, (int) lexeme->n_bytes, ids, &is_known);
-			for (int32_t k = 0; k < use->n_tokens; k++)
-				if (!push_i32(&learner->piece, ids[k]))
-					return nn_fail(err, NN_ENOMEM, "out of memory");
-		}
-		if (model->features == NULL)
-			continue;
-		use->word_row = nn_feature_index_find(model->features, nn_feature_word(lexeme->hash));
-		if (!model->has_ngrams)
-			continue;
-		for (int k = 0, n = nn_feature_ngrams(bytes, (int) lexeme->n_bytes, keys); k < n; k++)
-		{
-			int32_t		row = nn_feature_index_find(model->features, keys[k]);
-
-			if (row >= 0 && !push_i32(&learner->ngram, row))
-				return nn_fail(err, NN_ENOMEM, "out of memory");
-			use->n_ngrams += row >= 0;
-		}
-	}
-	return nn_learner_check_memory(learner, 0, err);
-}
-
-/* ---- examples -------------------------------------------------------------------------------- */
-
-static bool
-append_tokens(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut)
-{
-	const int32_t *words = (const int32_t *) learner->words.data + row->start;
-	const NnWordUse *uses = learner->uses.data;
-	int64_t		room = learner->model->max_tokens;
-	bool		ok = true;
-
-	for (int32_t j = 0; j < row->n && ok; j++)
-	{
-		const NnWordUse *use = &uses[words[j]];
-		int32_t		n = use->n_tokens < room ? use->n_tokens : (int32_t) room;
-		int32_t    *place = nn_array_push(&part->token, (size_t) n);
-
-		ok = place != NULL || n == 0;
-		if (ok && n > 0)
-			memcpy(place, (const int32_t *) learner->piece.data + use->token_start, (size_t) n * sizeof(int32_t));
-		room -= n;
-		if (n < use->n_tokens)
-		{
-			(*n_cut)++;
-			break;
-		}
-	}
-	return ok && push_i64(&part->token_start, (int64_t) part->token.n);
-}
-
-static bool
-append_bag(const NnLearner *learner, NnPart *part, const NnRow *row)
-{
-	const int32_t *words = (const int32_t *) learner->words.data + row->start;
-	const NnWordUse *uses = learner->uses.data;
-	size_t		first = part->bag_row.n;
-	bool		ok = true;
-
-	for (int32_t j = 0; j < row->n && ok; j++)
-	{
-		int32_t		pair = -1;
-
-		if (uses[words[j]].word_row >= 0)
-			ok = push_i32(&part->bag_row, uses[words[j]].word_row);
-		if (j > 0)
-			pair = nn_feature_index_find(learner->model->features,
-										 nn_feature_pair(nn_lexicon_get(learner->lexicon, words[j - 1])->hash,
-														 nn_lexicon_get(learner->lexicon, words[j])->hash));
-		if (pair >= 0)
-			ok = ok && push_i32(&part->bag_row, pair);
-	}
-	ok = ok && push_i32(&part->bag_n_words, (int32_t) (part->bag_row.n - first));
-	for (int32_t j = 0; j < row->n && ok && learner->model->has_ngrams; j++)
-	{
-		const NnWordUse *use = &uses[words[j]];
-		int32_t    *place = nn_array_push(&part->bag_row, (size_t) use->n_ngrams);
-
-		ok = place != NULL || use->n_ngrams == 0;
-		if (ok && use->n_ngrams > 0)
-			memcpy(place, (const int32_t *) learner->ngram.data + use->ngram_start,
-				   (size_t) use->n_ngrams * sizeof(int32_t));
-	}
-	return ok && push_i64(&part->bag_start, (int64_t) part->bag_row.n);
-}
-
-static bool
-append_steps(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut)
-{
-	const NnModel *model = learner->model;
-	int			E = model->n_channels;
-	bool		is_vector = model->spec.input == NN_INPUT_VECTOR;
-	int64_t		n_steps = is_vector ? 1 : row->n;
-	int64_t		skip = 0;
-	const float *from;
-	float	   *to;
-
-	if (n_steps > model->max_tokens && model->flat_steps == 0)
-	{
-		skip = n_steps - model->max_tokens;
-		n_steps = model->max_tokens;
-		(*n_cut)++;
-	}
-	from = (const float *) learner->floats.data + row->start + skip * E;
-	to = nn_array_push(&part->values, (size_t) (n_steps * E));
-	if (to == NULL)
-		return false;
-	for (int64_t j = 0; j < n_steps * E; j++)
-		to[j] = (from[j] - model->input_mean[j % E]) * model->input_scale[j % E];
-	return push_i64(&part->step_start, (int64_t) part->values.n / E);
-}
-
-static bool
-append_example(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut)
-{
-	const NnModel *model = learner->model;
-	bool		ok = true;
-
-	if (learner->kind == NN_VALUE_NUMBERS)
-		ok = append_steps(learner, part, row, n_cut);
-	else
-	{
-		if (model->vocabulary != NULL)
-			ok = append_tokens(learner, part, row, n_cut);
-		else
-			ok = push_i64(&part->token_start, 0);
-		if (model->features != NULL)
-			ok = ok && append_bag(learner, part, row);
-	}
-	if (ok && learner->task == NN_TASK_CLASSIFY)
-		return push_i32(&part->label, learner->label_rank[row->label]);
-	if (ok)
-	{
-		float	   *place = nn_array_push(&part->target, 1);
-
-		ok = place != NULL;
-		if (ok)
-			*place = (float) ((row->number - model->target_mean) / model->target_scale);
-	}
-	return ok;
-}
-
-/* Point the examples at the arrays. */
-static void
-close_part(const NnLearner *learner, NnPart *part, int64_t n)
-{
-	NnExamples *examples = &part->examples;
-	bool		is_text = learner->kind != NN_VALUE_NUMBERS;
-	bool		has_bag = learner->model->features != NULL;
-
-	memset(examples, 0, sizeof(*examples));
-	examples->n = n;
-	examples->token_start = is_text ? part->token_start.data : NULL;
-	examples->token = is_text ? part->token.data : NULL;
-	examples->bag_start = has_bag ? part->bag_start.data : NULL;
-	examples->bag_row = has_bag ? part->bag_row.data : NULL;
-	examples->bag_n_words = has_bag ? part->bag_n_words.data : NULL;
-	examples->step_start = is_text ? NULL : part->step_start.data;
-	examples->values = is_text ? NULL : part->values.data;
-	examples->label = part->label.data;
-	examples->target = part->target.data;
-}
-
-/* Encode all rows into the two parts; everything is training if asked so. */
-static NnStatus
-fill_parts(NnLearner *learner, double share, const bool *is_label_kept, NnError *err)
-{
-	NnPart	   *parts[2] = {&learner->train, &learner->valid};
-	int64_t		n[2] = {0, 0};
-
-	learner->plan.n_truncated = 0;
-	for (int p = 0; p < 2; p++)
-	{
-		nn_part_free(parts[p]);
-		if (!push_i64(&parts[p]->token_start, 0) || !push_i64(&parts[p]->bag_start, 0) ||
-			!push_i64(&parts[p]->step_start, 0) || !begin_stream(&parts[p]->token) ||
-			!begin_stream(&parts[p]->bag_row) || !begin_stream(&parts[p]->values))
-			return nn_fail(err, NN_ENOMEM, "out of memory");
-	}
-	for (int64_t i = 0; i < learner->n_sorted; i++)
-	{
-		const NnRow *row = row_of(learner, learner->sorted[i]);
-		bool		p = is_held_out(learner, row, share, is_label_kept);
-
-		if (!append_example(learner, parts[p], row, &learner->plan.n_truncated))
-			return nn_fail(err, NN_ENOMEM, "out of memory");
-		n[p]++;
-		if ((i & 255) == 0)
-		{
-			if (learner->env->poll(learner->env->ctx) != 0)
-				return nn_fail(err, NN_ECANCELED, "canceled");
-			NN_TRY(nn_learner_check_memory(learner, 0, err));
-		}
-	}
-	close_part(learner, &learner->train, n[0]);
-	close_part(learner, &learner->valid, n[1]);
-	return NN_OK;
 }
 
 /* ---- the plan ------------------------------------------------------------------------------------ */
@@ -652,13 +269,30 @@ check_input_option(NnLearner *learner, NnError *err)
 	int			asked = learner->options.input;
 
 	if (asked >= 0 && (asked == (int) NN_INPUT_TEXT) != (learner->kind != NN_VALUE_NUMBERS))
-		return nn_fail(err, NN_EINVAL, "option \"input\" is \"%s\", but the input column holds %s",
-					   nn_input_name((NnInputKind) asked),
-					   learner->kind == NN_VALUE_NUMBERS ? "arrays of numbers" : "text");
+	{
+		nn_fail(err, NN_EINVAL, "option \"input\" is \"%s\", but the input column holds %s",
+				nn_input_name((NnInputKind) asked),
+				learner->kind == NN_VALUE_NUMBERS ? "arrays of numbers" : "text");
+		return nn_fail_hint(err, "Leave option \"input\" away: the column's type tells.");
+	}
 	if (asked == (int) NN_INPUT_VECTOR && (!learner->is_one_length || learner->n_channels != 1))
 	{
 		nn_fail(err, NN_EINVAL, "vectors must be one-dimensional arrays of one length");
 		return nn_fail_hint(err, "Leave option \"input\" away to read the arrays as series.");
+	}
+	if (learner->kind == NN_VALUE_NUMBERS && learner->options.bag == 1 && !learner->is_one_length)
+	{
+		nn_fail(err, NN_EINVAL, "option \"bag\" needs input arrays of one length");
+		nn_fail_detail(err, "For numbers it means a dense layer over the whole input; the longest array has %d steps, others fewer.",
+					   learner->longest);
+		return nn_fail_hint(err, "Leave option \"bag\" away.");
+	}
+	if (learner->vector_word.n > 0 && learner->options.embedding >= 0 &&
+		learner->options.embedding != learner->vector_width)
+	{
+		nn_fail(err, NN_EINVAL, "option \"embedding\" is %d, but the word vectors have %d numbers",
+				learner->options.embedding, learner->vector_width);
+		return nn_fail_hint(err, "Leave option \"embedding\" away.");
 	}
 	return NN_OK;
 }
@@ -713,6 +347,16 @@ choose_spec(NnLearner *learner, int64_t n_train)
 	}
 }
 
+static void
+forget_features(NnLearner *learner)
+{
+	nn_feature_index_destroy(learner->model->features);
+	learner->model->features = NULL;
+	nn_array_free(&learner->uses);
+	nn_array_free(&learner->piece);
+	nn_array_free(&learner->ngram);
+}
+
 /* Vocabulary and feature index of a text model. */
 static NnStatus
 learn_text(NnLearner *learner, double share, const bool *is_label_kept, NnError *err)
@@ -720,16 +364,19 @@ learn_text(NnLearner *learner, double share, const bool *is_label_kept, NnError 
 	NnModel    *model = learner->model;
 	NnOptions  *options = &learner->options;
 
-	if (model->spec.cell != NN_CELL_NONE)
+	/* a refit comes here again: the vocabulary is that of all rows already */
+	forget_features(learner);
+	if (model->spec.cell != NN_CELL_NONE && model->vocabulary == NULL)
 	{
 		NnVocabularyOptions vocabulary = {options->vocabulary, options->subwords, options->min_rows};
 
 		NN_TRY(nn_vocabulary_learn(&model->vocabulary, learner->lexicon, &vocabulary, learner->env, err));
-		model->spec.vocabulary = nn_vocabulary_n(model->vocabulary);
 	}
+	if (model->vocabulary != NULL)
+		model->spec.vocabulary = nn_vocabulary_n(model->vocabulary);
 	if (model->spec.wide == NN_WIDE_BAG)
 	{
-		NN_TRY(count_features(learner, share, is_label_kept, err));
+		NN_TRY(nn_learner_count_features(learner, share, is_label_kept, err));
 		if (nn_feature_index_learn(&model->features, learner->counter, 1, options->bag_features, learner->env) != NN_OK)
 			return nn_fail(err, NN_ENOMEM, "out of memory");
 		nn_feature_counter_destroy(learner->counter);
@@ -745,8 +392,11 @@ learn_text(NnLearner *learner, double share, const bool *is_label_kept, NnError 
 		}
 	}
 	if (model->spec.wide == NN_WIDE_NONE && model->spec.cell == NN_CELL_NONE)
-		return nn_fail(err, NN_EDATA, "the network has no part left to learn with");
-	return use_words(learner, err);
+	{
+		nn_fail(err, NN_EDATA, "the network has no part left to learn with");
+		return nn_fail_hint(err, "Leave option \"cell\" or option \"bag\" away, or look whether the input column holds any words.");
+	}
+	return nn_learner_use_words(learner, err);
 }
 
 /* FLOPs of one epoch over a rate measured on the spot. */
@@ -815,14 +465,14 @@ make_parts(NnLearner *learner, double share, bool *is_label_kept, NnError *err)
 	if (learner->task == NN_TASK_CLASSIFY)
 		find_kept_labels(learner, share, is_label_kept);
 	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
-		n_train += !falls_under(row_of(learner, i), share);
+		n_train += !nn_row_falls_under(nn_learner_row(learner, i), share);
 	choose_spec(learner, n_train);
 	if (learner->kind == NN_VALUE_NUMBERS)
 		NN_TRY(standardize_input(learner, err));
 	else
 		NN_TRY(learn_text(learner, share, is_label_kept, err));
 	NN_TRY(nn_spec_check(&learner->model->spec, err));
-	return fill_parts(learner, share, is_label_kept, err);
+	return nn_learner_fill_parts(learner, share, is_label_kept, err);
 }
 
 NnStatus
@@ -840,6 +490,18 @@ nn_learner_make_parts(NnLearner *learner, bool is_all_training, NnError *err)
 	return status;
 }
 
+/* A few different inputs, repeated, may all fall under the share; then nothing is held out. */
+static bool
+is_all_held_out(const NnLearner *learner)
+{
+	double		share = held_out_share(learner);
+
+	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
+		if (!nn_row_falls_under(nn_learner_row(learner, i), share))
+			return false;
+	return true;
+}
+
 NnStatus
 nn_learner_plan(NnLearner *learner, NnPlan *plan, NnError *err)
 {
@@ -850,9 +512,7 @@ nn_learner_plan(NnLearner *learner, NnPlan *plan, NnError *err)
 		NN_TRY(rank_labels(learner, err));
 	else
 		standardize_target(learner);
-	NN_TRY(nn_learner_make_parts(learner, false, err));
-	if (learner->train.examples.n == 0)
-		return nn_fail(err, NN_EDATA, "no rows are left to train on");
+	NN_TRY(nn_learner_make_parts(learner, is_all_held_out(learner), err));
 	fill_plan(learner);
 	learner->is_planned = true;
 	*plan = learner->plan;

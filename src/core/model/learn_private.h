@@ -2,8 +2,9 @@
  * model/learn_private.h: the learner's parts.
  *
  *   learn_rows.c   rows -> streams of word numbers or floats, labels
- *   learn_plan.c   split, vocabulary, features, spec; streams -> examples
- *   learn.c        training, scales, metrics, the file
+ *   learn_plan.c   order, split, labels, options, spec, memory
+ *   learn_examples.c  what words become; streams -> examples
+ *   learn.c        training, scales, metrics, refit
  */
 #ifndef NN_LEARN_PRIVATE_H
 #define NN_LEARN_PRIVATE_H
@@ -94,8 +95,34 @@ struct NnLearner
 /* NN_ELIMIT, with what to do, if the learner's bytes and more would pass the limit; keeps the peak. */
 NnStatus	nn_learner_check_memory(NnLearner *learner, size_t more, NnError *err);
 
-/* learn_plan.c */
+static inline const NnRow *
+nn_learner_row(const NnLearner *learner, int64_t i)
+{
+	return (const NnRow *) learner->rows.data + i;
+}
+
+/* ---- learn_plan.c ---------------------------------------------------------- */
+
+/* Split and encode all rows; nothing is held out if is_all_training. */
 NnStatus	nn_learner_make_parts(NnLearner *learner, bool is_all_training, NnError *err);
+
+/* Does the row's input belong to the share to hold out? */
+bool		nn_row_falls_under(const NnRow *row, double share);
+
+/* ---- learn_examples.c ------------------------------------------------------ */
+
+/* ... and is the row held out?  A label without a row outside the share keeps its rows. */
+bool		nn_learner_is_held_out(const NnLearner *learner, const NnRow *row, double share,
+								   const bool *is_label_kept);
+
+/* Count the features of the rows to train on. */
+NnStatus	nn_learner_count_features(NnLearner *learner, double share, const bool *is_label_kept, NnError *err);
+
+/* Tokens and n-gram rows of every distinct word. */
+NnStatus	nn_learner_use_words(NnLearner *learner, NnError *err);
+
+/* Rows -> examples of both parts, in hash order. */
+NnStatus	nn_learner_fill_parts(NnLearner *learner, double share, const bool *is_label_kept, NnError *err);
 void		nn_part_init(NnPart *part, const NnEnv *env);
 void		nn_part_free(NnPart *part);
 size_t		nn_part_bytes(const NnPart *part);

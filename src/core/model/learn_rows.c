@@ -268,14 +268,23 @@ nn_learner_add_vector(NnLearner *learner, const char *word, size_t n_bytes, cons
 
 	if (learner->vector_width == 0)
 		learner->vector_width = width;
-	if (width != learner->vector_width || width < 1 || width > NN_MAX_EMBEDDING)
+	if (width < 1 || width > NN_MAX_EMBEDDING)
 	{
-		nn_fail(err, NN_EINVAL, "word vectors have different or unusable widths");
+		nn_fail(err, NN_EINVAL, "word vector has an unusable width");
+		return nn_fail_detail(err, "It has %d numbers; 1 to %d can be used.", width, NN_MAX_EMBEDDING);
+	}
+	if (width != learner->vector_width)
+	{
+		nn_fail(err, NN_EINVAL, "word vectors have different widths");
 		return nn_fail_detail(err, "One has %d numbers, an earlier one %d.", width, learner->vector_width);
 	}
 	for (int i = 0; i < width; i++)
 		if (!isfinite(vector[i]))
-			return nn_fail(err, NN_ERANGE, "word vector holds a number that is not finite");
+		{
+			nn_fail(err, NN_ERANGE, "word vector holds a number that is not finite");
+			return nn_fail_detail(err, "It is number %d of the vector of \"%.*s\".", i + 1,
+								  n_bytes < 100 ? (int) n_bytes : 100, word);
+		}
 
 	/* the column's words are normalized, so the table's must be */
 	nn_tokenizer_init(&tokenizer, learner->env, &learner->model->tokenizer, word, n_bytes);

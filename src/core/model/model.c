@@ -40,6 +40,7 @@ nn_model_destroy(NnModel *model)
 		nn_vocabulary_destroy(model->vocabulary);
 	if (model->features != NULL)
 		nn_feature_index_destroy(model->features);
+	nn_arena_destroy(model->net_arena);
 	nn_arena_destroy(model->arena);
 	env->release(env->ctx, model);
 }
@@ -49,6 +50,8 @@ nn_model_bytes(const NnModel *model)
 {
 	size_t		n_bytes = nn_size_add(sizeof(NnModel), nn_arena_bytes(model->arena));
 
+	if (model->net_arena != NULL)
+		n_bytes = nn_size_add(n_bytes, nn_arena_bytes(model->net_arena));
 	if (model->vocabulary != NULL)
 		n_bytes = nn_size_add(n_bytes, nn_vocabulary_size_bytes(model->vocabulary));
 	if (model->features != NULL)

@@ -17,7 +17,8 @@
 typedef struct NnModel
 {
 	const NnEnv *env;
-	NnArena    *arena;			/* owns the net, labels and the small arrays */
+	NnArena    *arena;			/* owns labels and the small arrays, and a net read from a file */
+	NnArena    *net_arena;		/* owns a net in training, which may be begun anew; else NULL */
 	NnSpec		spec;
 	NnNet	   *net;
 

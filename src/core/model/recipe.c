@@ -101,6 +101,7 @@ nn_recipe_train_options(const NnOptions *options, NnTrainOptions *train)
 	train->beta1 = 0.9f;
 	train->beta2 = 0.999f;
 	train->epsilon = 1e-8f;
+	train->epsilon_bag = 1e-3f;
 	train->clip = (float) options->clip;
 	train->dropout.word = (float) options->dropout_word;
 	train->dropout.input = (float) options->dropout_input;

@@ -14,6 +14,15 @@
  * of untouched rows would cost a pass over the whole table, and decay of
  * touched rows alone would punish frequent words.
  *
+ * The bag's table has an epsilon of its own, far above the usual one.  Adam
+ * divides a gradient by its own usual size, so a feature of one row moves as far
+ * as one of a thousand rows, and a bag, most of whose features are rare, learns
+ * its rows by heart.  With epsilon above the gradients' size,
+ *   lr m / (sqrt(v) + epsilon) ~ (lr / epsilon) m,
+ * a step is as long as the gradient, and rare features stay small, as under the
+ * plain gradient descent of fastText (Joulin et al. 2017).  doc/recipes.md has
+ * what that brings.
+ *
  * Clipping is by the norm over everything (Pascanu et al. 2013).  Squares are
  * summed in double, tensor by tensor and row by row in fixed order, so that the
  * same seed gives the same bytes.
@@ -35,6 +44,7 @@ typedef struct NnTensorState
 	size_t		width;			/* numbers of a row; of the whole tensor if dense */
 	double		rate;			/* peak */
 	double		decay;
+	double		epsilon;
 	bool		is_table;
 } NnTensorState;
 
@@ -47,7 +57,6 @@ struct NnOptimizer
 	size_t		n_moments;
 	double		beta1,
 				beta2,
-				epsilon,
 				clip;
 	double		factor;			/* of all rates; halved by a restart */
 	int64_t		n_steps;		/* since the moments were zero */
@@ -69,6 +78,14 @@ tensor_rate(const NnTensor *tensor, const NnTrainOptions *options)
 	return options->rate_recurrent;
 }
 
+static double
+tensor_epsilon(const NnTensor *tensor, const NnTrainOptions *options)
+{
+	bool		is_bag = tensor->is_wide && tensor->kind == NN_TENSOR_TABLE;
+
+	return is_bag && options->epsilon_bag > 0 ? options->epsilon_bag : options->epsilon;
+}
+
 /* Describe each trained tensor; its moments begin at an offset, counted in n_moments. */
 static void
 describe_tensors(NnOptimizer *optimizer, const NnTrainOptions *options)
@@ -85,6 +102,7 @@ describe_tensors(NnOptimizer *optimizer, const NnTrainOptions *options)
 		state->is_table = tensor->kind == NN_TENSOR_TABLE;
 		state->width = state->is_table ? (size_t) tensor->n_columns : tensor_numbers(tensor);
 		state->rate = tensor_rate(tensor, options);
+		state->epsilon = tensor_epsilon(tensor, options);
 		state->decay = tensor->kind == NN_TENSOR_MATRIX ? (double) options->weight_decay : 0.0;
 		optimizer->n_moments = nn_size_add(optimizer->n_moments, nn_size_mul(tensor_numbers(tensor), 2));
 	}
@@ -105,7 +123,6 @@ nn_optimizer_create(NnOptimizer **optimizer, NnNet *net, const NnTrainOptions *o
 	made->net = net;
 	made->beta1 = (double) options->beta1;
 	made->beta2 = (double) options->beta2;
-	made->epsilon = (double) options->epsilon;
 	made->clip = (double) options->clip;
 	made->factor = 1.0;
 	describe_tensors(made, options);
@@ -174,7 +191,6 @@ nn_optimizer_step(NnOptimizer *optimizer, double share, double norm)
 
 	adam.b1 = (float) optimizer->beta1;
 	adam.b2 = (float) optimizer->beta2;
-	adam.eps = (float) optimizer->epsilon;
 	adam.c1 = (float) (1.0 / (1.0 - pow(optimizer->beta1, t)));
 	adam.c2 = (float) (1.0 / (1.0 - pow(optimizer->beta2, t)));
 	adam.scale = optimizer->clip > 0 && norm > optimizer->clip ? (float) (optimizer->clip / norm) : 1.0f;
@@ -187,6 +203,7 @@ nn_optimizer_step(NnOptimizer *optimizer, double share, double norm)
 
 		adam.lr = (float) (state->rate * optimizer->factor * share);
 		adam.decay = (float) state->decay;
+		adam.eps = (float) state->epsilon;
 		if (!state->is_table)
 		{
 			step_row(state, 0, &adam);

@@ -48,6 +48,7 @@ typedef struct NnTrainOptions
 	float		beta1,
 				beta2,
 				epsilon;
+	float		epsilon_bag;	/* of the bag's table; 0: as the others (train/optimizer.c says why) */
 	float		clip;			/* global norm; 0: off */
 	NnDropout	dropout;
 	float		drop_feature;	/* features of a bag, each text anew */

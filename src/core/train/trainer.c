@@ -90,7 +90,7 @@ check_options(const NnTrainOptions *options, NnError *err)
 	if (options->batch < 1 || options->window < 1)
 		return nn_fail(err, NN_ERANGE, "a batch of %d, a window of %d batches", options->batch, options->window);
 	if (!(options->beta1 >= 0 && options->beta1 < 1 && options->beta2 >= 0 && options->beta2 < 1 &&
-		  options->epsilon > 0))
+		  options->epsilon > 0 && options->epsilon_bag >= 0))
 		return nn_fail(err, NN_ERANGE, "beta1 and beta2 must be in [0, 1) and epsilon above 0");
 	if (!(options->drop_feature >= 0 && options->drop_feature < 1))
 		return nn_fail(err, NN_ERANGE, "the share of dropped features must be in [0, 1)");
