@@ -72,6 +72,16 @@ finish(const NnModel *model, int n, float *out)
 		out[i] = (float) ((double) out[i] * model->target_scale + model->target_mean);
 }
 
+/* A hostile file may hold finite weights so large that no answer comes out. */
+static NnStatus
+check_answers(const NnModel *model, int n, const float *out, NnError *err)
+{
+	if (nn_all_finite((int64_t) n * model->spec.n_outputs, out))
+		return NN_OK;
+	nn_fail(err, NN_EFORMAT, "the model's weights give no finite answer");
+	return nn_fail_hint(err, "The weights file is damaged; deploy another version.");
+}
+
 /* How many of the sorted picks make the next batch. */
 static int
 batch_size(const NnExamples *examples, const int32_t *pick, int n)
@@ -105,6 +115,7 @@ answer_batch(const NnModel *model, const NnExamples *examples, const int32_t *pi
 	NN_TRY(nn_batch_pack(&batch, &model->spec, examples, pick, n, 0.0f, NULL, scratch, order, err));
 	NN_TRY(nn_net_forward(model->net, &batch, scratch, batch_out, NULL, NULL, batch_hidden, err));
 	finish(model, n, batch_out);
+	NN_TRY(check_answers(model, n, batch_out, err));
 	for (int b = 0; b < n; b++)
 	{
 		size_t		to = (size_t) pick[order[b]];
