@@ -131,12 +131,14 @@ static void
 test_architecture(NnCell cell, NnInputKind input, int n_layers, bool is_bidirectional)
 {
 	/* rows, longest, has an empty one */
-	static const NetCaseRows wishes[] = {{1, 1, false}, {1, 7, false}, {4, 1, false}, {6, 7, true}};
+	static const NetCaseRows wishes[] = {
+		{1, 1, false}, {1, 7, false}, {4, 1, false}, {6, 7, true}, {1, 1, true}
+	};
 	NnRng		rng;
 	double		worst = 0;
 
 	nn_rng_seed(&rng, 1000 * cell + 100 * input + 10 * n_layers + is_bidirectional);
-	for (int k = 0; k < 4; k++)
+	for (int k = 0; k < 5; k++)
 	{
 		NnSpec		spec = net_case_spec(&rng, cell, input, n_layers, is_bidirectional, k == 3 ? 9 : 4);
 		NetTraining training;

@@ -36,7 +36,7 @@ scarce_release(void *ctx, void *block)
 	nn_env_malloc.release(nn_env_malloc.ctx, block);
 }
 
-/* All of create, forward and backward with an env of n blocks; *is_done if that was enough. */
+/* All of create, forward and backward with an env of n blocks. */
 static NnStatus
 run_scarce(int n, const NnSpec *spec, const NnBatch *batch, float *out)
 {
@@ -95,6 +95,54 @@ test_memory(NnCell cell, NnInputKind input)
 	ok(status == NN_OK && n > 3, "%s, %s: each failed allocation is NN_ENOMEM, %d blocks are enough",
 	   net_case_cells[cell], net_case_inputs[input], n - 1);
 	net_case_free_all();
+}
+
+/*
+ * Scratch of one block: pieces taken before a pass move the block's end through
+ * all of the pass's own pieces, so each of them is the one that is refused.
+ */
+static void
+test_scratch(NnCell cell, NnInputKind input)
+{
+	NnSpec		spec = net_case_both_branches(cell, input, NN_TASK_CLASSIFY);
+	NetCaseRows wish = {3, 4, false};
+	Scarce		scarce = {0};
+	NnEnv		env = nn_env_malloc;
+	NetTraining training;
+	NnRng		rng;
+	float	   *out = net_case_alloc((size_t) wish.n * spec.n_outputs, sizeof(float));
+	int			n_refused = 0;
+	int			n_other = 0;
+
+	spec.hidden = 2;
+	env.ctx = &scarce;
+	env.alloc = scarce_alloc;
+	env.release = scarce_release;
+	nn_rng_seed(&rng, 6);
+	net_training_begin(&training, &spec, wish, &rng);
+	training.dropout = (NnDropout) {0.2f, 0.2f, 0.2f, 0.2f, 0.2f};
+	for (size_t n_taken = 64; n_taken < 16 * 1024; n_taken += 64)
+		for (int is_backward = 0; is_backward < 2; is_backward++)
+		{
+			NnArena    *scratch;
+			NnStatus	status;
+			double		loss;
+
+			scarce.n_left = 2;	/* the arena itself and one block */
+			scratch = nn_arena_create(&env);
+			nn_arena_take(scratch, n_taken, 1);
+			scarce.n_left = 0;
+			status = is_backward
+				? nn_net_backward(training.net, &training.batch, &training.dropout, &training.loss_options,
+								  &rng, scratch, &loss, NULL)
+				: nn_net_forward(training.net, &training.batch, scratch, out, NULL, NULL, NULL, NULL);
+			n_refused += status == NN_ENOMEM;
+			n_other += status != NN_ENOMEM && status != NN_OK;
+			nn_arena_destroy(scratch);
+		}
+	ok(n_refused > 50 && n_other == 0, "%s, %s: each piece of scratch may be refused (%d were)",
+	   net_case_cells[cell], net_case_inputs[input], n_refused);
+	net_training_end(&training);
 }
 
 /* Many sizes: what a pass takes and what nn_net_batch_bytes() and nn_net_bytes() promise. */
@@ -280,7 +328,10 @@ main(void)
 {
 	for (int cell = NN_CELL_RNN; cell <= NN_CELL_GRU; cell++)
 		for (int input = NN_INPUT_TEXT; input <= NN_INPUT_SERIES; input++)
+		{
 			test_memory((NnCell) cell, (NnInputKind) input);
+			test_scratch((NnCell) cell, (NnInputKind) input);
+		}
 	test_sizes();
 	test_net_bytes(false);
 	test_net_bytes(true);

@@ -84,7 +84,8 @@ train_once(NnLearner *learner, NnTrainReport *report, NnError *err)
 	nn_arena_destroy(model->net_arena);
 	model->net = NULL;
 	model->net_arena = nn_arena_create(learner->env);
-	if (model->net_arena == NULL)
+	if (model->net_arena == NULL ||
+		!nn_arena_reserve(model->net_arena, nn_net_bytes(&model->spec, true)))
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	NN_TRY(nn_net_create(&model->net, model->net_arena, &model->spec, true, err));
 	NN_TRY(nn_net_init(model->net, &rng));

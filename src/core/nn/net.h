@@ -86,7 +86,8 @@ size_t		nn_net_batch_bytes(const NnSpec *spec, bool is_training, int64_t B, int6
 /*
  * First weights: embeddings N(0, 0.1); W_ih and heads Glorot-uniform (Glorot
  * and Bengio 2010); W_hh orthogonal for each gate (Saxe et al. 2014); biases 0,
- * the forget gate's 1 (Gers et al. 2000; Jozefowicz et al. 2015); branch scales 1.
+ * the forget gate's 1 (Gers et al. 2000; Jozefowicz et al. 2015); branch scales 1
+ * (0.5 each where the numbers of two branches are to be averaged).
  * Polls the arena of the net; NN_ECANCELED is the only failure.
  */
 NnStatus	nn_net_init(NnNet *net, NnRng *rng);
@@ -103,7 +104,8 @@ void		nn_net_pack(NnNet *net);
 /* Dropout of a training pass; zeros switch it off.  Each is a probability to drop. */
 typedef struct NnDropout
 {
-	float		word;			/* a distinct token's embedding, everywhere in the batch */
+	float		word;			/* a distinct token's embedding, everywhere in the batch; those kept are not scaled, so
+								 * that a kept word looks as it will in an answer */
 	float		input;			/* elements of the input (text: of a distinct token) and between layers (one mask a sequence) */
 	float		recurrent;		/* elements of h_{t-1}, one mask a sequence (Gal and Ghahramani 2016) */
 	float		output;			/* elements of the pooled vector */
@@ -120,7 +122,8 @@ typedef struct NnLoss
 /*
  * Outputs of both branches for a batch: logits or standardized numbers, added
  * with the branches' scales, into out (B, C).  recurrent_out and wide_out (B, C)
- * get each branch's own, unscaled; either may be NULL.  hidden_out (B, pooled
+ * get each branch's own, unscaled; either may be NULL, and is not written where
+ * the spec lacks the branch.  hidden_out (B, pooled
  * width + D), or NULL, gets the vectors below the heads (recurrent, then wide).
  * scratch is not reset here.
  */
