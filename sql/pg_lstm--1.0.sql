@@ -7,6 +7,9 @@
  * replication without a sequence, and a model can be renamed.  The tables
  * belong to whoever ran this script and nobody else may read them: users see
  * the views below, and the functions check rights by themselves.
+ *
+ * No foreign keys: the constraints of an extension's tables are there before
+ * their rows, and a parallel pg_restore loads the tables in any order.
  */
 
 CREATE TABLE lstm_model (
@@ -32,7 +35,7 @@ COMMENT ON COLUMN lstm_model.last_version IS 'the highest version number given s
 COMMENT ON COLUMN lstm_model.previous IS 'versions that were live before, the latest last; lstm_rollback goes back along it';
 
 CREATE TABLE lstm_version (
-	model		uuid NOT NULL REFERENCES lstm_model (id) ON DELETE CASCADE,
+	model		uuid NOT NULL,
 	version		integer NOT NULL CHECK (version > 0),
 	digest		text COLLATE "C" NOT NULL CHECK (pg_catalog.length(digest) = 64),
 	rows		bigint,
@@ -68,8 +71,7 @@ CREATE TABLE lstm_epoch (
 	share_clipped double precision,
 	rate		double precision,
 	seconds		double precision,
-	PRIMARY KEY (model, version, epoch),
-	FOREIGN KEY (model, version) REFERENCES lstm_version (model, version) ON DELETE CASCADE
+	PRIMARY KEY (model, version, epoch)
 );
 
 COMMENT ON TABLE lstm_epoch IS 'one row for each epoch of each training; shown by the view lstm_epochs';

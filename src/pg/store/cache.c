@@ -16,6 +16,7 @@
 #include "glue/errors.h"
 #include "glue/settings.h"
 #include "store/cache.h"
+#include "store/shipped.h"
 
 typedef struct CacheEntry
 {
@@ -106,6 +107,23 @@ load_error_context(void *arg)
 	errcontext("loading version %d of model \"%s\"", ref->version, ref->name);
 }
 
+/* The row's weights must be those of its digest: lstm_predict_pinned is IMMUTABLE by it. */
+static void
+check_digest(const LstmRef *ref, bytea *bytes)
+{
+	char		digest[65];
+
+	if (ref->is_shipped)
+		return;
+	lstm_digest(bytes, digest);
+	if (strcmp(digest, ref->key) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("weights of version %d of model \"%s\" are not those of its digest", ref->version, ref->name),
+				 errdetail("The row says %s, its weights have %s.", ref->key, digest),
+				 errhint("The row was changed or damaged. Deploy another version, or restore it from a backup.")));
+}
+
 static CacheEntry *
 load(const LstmRef *ref)
 {
@@ -122,6 +140,7 @@ load(const LstmRef *ref)
 
 	error_context_stack = &callback;
 	bytes = lstm_read_weights(ref);
+	check_digest(ref, bytes);
 	lstm_env_init(&env, work);
 	make_room(estimate_bytes(bytes, &env));
 

@@ -316,10 +316,12 @@ lstm_drop(const char *name, int version)
 					 errmsg("version %d of model \"%s\" is live", version, name),
 					 errhint("Make another one live with lstm_deploy, or drop the whole model.")));
 		lstm_arg(&args, INT4OID, Int32GetDatum(version));
+		lstm_owner_run("DELETE FROM %s.lstm_epoch WHERE model = $1 AND version = $2", &args);
 		n = (int) lstm_owner_run("DELETE FROM %s.lstm_version WHERE model = $1 AND version = $2", &args);
 	}
 	else
 	{
+		lstm_owner_run("DELETE FROM %s.lstm_epoch WHERE model = $1", &args);
 		n = (int) lstm_owner_run("DELETE FROM %s.lstm_version WHERE model = $1", &args);
 		lstm_owner_run("DELETE FROM %s.lstm_model WHERE id = $1", &args);
 	}

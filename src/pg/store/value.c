@@ -111,7 +111,7 @@ number_of(Datum datum, Oid type)
 			number = (double) DatumGetInt64(datum);
 			break;
 		default:
-			number = DatumGetFloat8(DirectFunctionCall1(numeric_float8, datum));
+			number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, datum));
 			break;
 	}
 	narrowed = (float) number;
