@@ -172,7 +172,7 @@ cluster_start()
 
 	# Access by a socket in a folder that only the server's user (and root) can
 	# enter: that is what protects a cluster that trusts its clients.
-	socket=$(cat "$cluster/socket" 2>/dev/null)
+	socket=$(cat "$cluster/socket" 2>/dev/null) || socket=
 	if [ -z "$socket" ] || [ ! -d "$socket" ] || [ -h "$socket" ] || [ "$(stat -c %U "$socket")" != "$server_user" ]
 	then
 		socket=$(mktemp -d /tmp/pg_lstm.XXXXXX) || return 1

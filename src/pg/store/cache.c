@@ -149,6 +149,17 @@ load(const LstmRef *ref)
 	entry->context = context;
 	entry->model = lstm_model_from_bytes(bytes, limit > cached_bytes ? limit - cached_bytes : 1,
 										 context, &status, &err);
+	if (status == NN_ELIMIT && n_cached > 0)
+	{
+		/* The estimate was low: begin again with all the room there can be. */
+		MemoryContextReset(context);
+		make_room(limit);
+		entry = MemoryContextAllocZero(context, sizeof(CacheEntry));
+		strlcpy(entry->key, ref->key, sizeof(entry->key));
+		entry->context = context;
+		entry->model = lstm_model_from_bytes(bytes, limit > cached_bytes ? limit - cached_bytes : 1,
+											 context, &status, &err);
+	}
 	if (status != NN_OK)
 		lstm_throw_stored(&err, status == NN_ELIMIT ? "Raise pg_lstm.cache_size." : NULL);
 	entry->n_bytes = nn_model_bytes(entry->model);
