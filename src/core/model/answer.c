@@ -16,6 +16,9 @@
 #define BATCH_SEQUENCES	64
 #define BATCH_ROWS		16384
 
+/* The most that one batch may hold while it is answered: a single very long input is refused beyond it. */
+#define BATCH_BYTES		((size_t) 1024 * 1024 * 1024)
+
 int
 nn_answer_hidden(const NnModel *model)
 {
@@ -100,6 +103,23 @@ batch_size(const NnExamples *examples, const int32_t *pick, int n)
 }
 
 static NnStatus
+check_memory(const NnModel *model, const NnExamples *examples, const int32_t *pick, int n, NnError *err)
+{
+	int64_t		rows = 0;
+	size_t		n_bytes;
+
+	for (int i = 0; i < n; i++)
+		rows += example_length(examples, pick[i]);
+	n_bytes = nn_net_batch_bytes(&model->spec, false, n, rows, rows);
+	if (n_bytes <= BATCH_BYTES)
+		return NN_OK;
+	nn_fail(err, NN_ELIMIT, "answering an input this long would need too much memory");
+	nn_fail_detail(err, "It has %lld tokens or steps within the model's max_tokens, which take %zu MB; the limit is %zu MB.",
+				   (long long) rows, n_bytes >> 20, BATCH_BYTES >> 20);
+	return nn_fail_hint(err, "Cut the input, or train with a smaller \"max_tokens\".");
+}
+
+static NnStatus
 answer_batch(const NnModel *model, const NnExamples *examples, const int32_t *pick, int n,
 			 NnArena *scratch, float *out, float *hidden, NnError *err)
 {
@@ -150,6 +170,7 @@ nn_answer(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
 
 		if (model->env->poll(model->env->ctx) != 0)
 			return nn_fail(err, NN_ECANCELED, "canceled");
+		NN_TRY(check_memory(model, &examples, pick + done, size, err));
 		NN_TRY(answer_batch(model, &examples, pick + done, size, scratch, out, hidden, err));
 		done += size;
 	}
