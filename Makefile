@@ -29,13 +29,13 @@ OBJS := $(CORE_OBJS) $(PG_OBJS)
 SHLIB_LINK = -lutf8proc -lm -ldl
 
 # In run order.  scripts/check-tests holds that each sql/*.sql is named here.
-REGRESS =
+REGRESS = setup surface train predict evaluate models options errors rights \
+	transactions prepared hostile same_seed unicode sentiment
 
 # Likewise for specs/*.spec.
-ISOLATION =
+ISOLATION = train_predict deploy_predict train_train drop_predict source_changes
 
-REGRESS_OPTS += --inputdir=$(here) --encoding=UTF8
-ISOLATION_OPTS += --inputdir=$(here)
+REGRESS_OPTS += --encoding=UTF8
 
 EXTRA_CLEAN = $(OBJS:.o=.d) build results output_iso tmp_check
 

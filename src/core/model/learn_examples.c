@@ -187,7 +187,7 @@ nn_learner_use_words(NnLearner *learner, NnError *err)
 		use->word_row = -1;
 		if (model->vocabulary != NULL)
 		{
-			use->n_tokens = nn_vocabulary_encode(model->vocabulary, bytes, (int) lexeme->n_bytes, ids, &is_known);
+			use->n_tokens = nn_encode_word(model->vocabulary, bytes, (int) lexeme->n_bytes, ids, &is_known);
 			for (int32_t k = 0; k < use->n_tokens; k++)
 				if (!push_i32(&learner->piece, ids[k]))
 					return nn_fail(err, NN_ENOMEM, "out of memory");

@@ -297,6 +297,23 @@ check_input_option(NnLearner *learner, NnError *err)
 	return NN_OK;
 }
 
+/* The share of all words in the rows that are too rare to be in a vocabulary. */
+static double
+rare_share(const NnLearner *learner)
+{
+	int64_t		n_rare = 0;
+	int32_t		n_words = learner->kind != NN_VALUE_NUMBERS ? nn_lexicon_n(learner->lexicon) : 0;
+
+	for (int32_t w = 0; w < n_words; w++)
+	{
+		const NnLexeme *lexeme = nn_lexicon_get(learner->lexicon, w);
+
+		if (lexeme->n_rows < learner->options.min_rows)
+			n_rare += lexeme->n_tokens;
+	}
+	return learner->words.n > 0 ? (double) n_rare / (double) learner->words.n : 0.0;
+}
+
 /* Resolve the options and fill the spec's network part. */
 static void
 choose_spec(NnLearner *learner, int64_t n_train)
@@ -311,6 +328,7 @@ choose_spec(NnLearner *learner, int64_t n_train)
 	shape.input = input_kind(learner);
 	shape.n_rows = n_train;
 	shape.n_tokens = (int64_t) learner->words.n;
+	shape.rare_share = rare_share(learner);
 	shape.n_outputs = learner->task == NN_TASK_CLASSIFY ? nn_lexicon_n(learner->label_lexicon) : 1;
 	shape.n_channels = is_vector ? learner->n_steps : learner->n_channels;
 	shape.n_steps = is_vector ? 1 : learner->longest;
@@ -399,7 +417,38 @@ learn_text(NnLearner *learner, double share, const bool *is_label_kept, NnError 
 	return nn_learner_use_words(learner, err);
 }
 
-/* FLOPs of one epoch over a rate measured on the spot. */
+/* FLOP/s of a recurrent product on this machine, now: the best of a few short turns, about 5 ms. */
+static double
+measure_rate(const NnLearner *learner)
+{
+	enum {M = 32, N = 512, K = 128, n_products = 50, n_turns = 5};
+	const NnEnv *env = learner->env;
+	NnArena    *arena = nn_arena_create(env);
+	float	   *a = arena == NULL ? NULL : NN_ALLOC(arena, float, M * K);
+	float	   *w = arena == NULL ? NULL : NN_ALLOC(arena, float, nn_pack_floats(K, N));
+	float	   *c = arena == NULL ? NULL : NN_ALLOC(arena, float, M * N);
+	double		best = 1.0;
+
+	for (int turn = 0; turn < n_turns && a != NULL && w != NULL && c != NULL; turn++)
+	{
+		double		start = env->now(env->ctx);
+		double		seconds;
+
+		for (int i = 0; i < n_products; i++)
+			nn_gemm_packed(M, N, K, a, K, w, c, N, true);
+		seconds = env->now(env->ctx) - start;
+		if (seconds > 0.0 && 2.0 * M * N * K * n_products / seconds > best)
+			best = 2.0 * M * N * K * n_products / seconds;
+	}
+	nn_arena_destroy(arena);
+	return best;
+}
+
+/*
+ * FLOPs of all epochs over a rate measured on the spot.  A whole training step runs at about
+ * half the rate of its products; a row of the bag's table costs about 1 ns a number (both
+ * measured with bench/train and bench/learn).
+ */
 static double
 estimate_seconds(const NnLearner *learner)
 {
@@ -422,8 +471,8 @@ estimate_seconds(const NnLearner *learner)
 
 			flops += 6.0 * directions * nn_cell_gates(spec->cell) * H * (n_in + H) * tokens;
 		}
-	/* 25 GFLOP/s and 60 ns a feature row of 64: what small recurrent products reach here */
-	return learner->options.epochs * (flops / 25e9 + features * spec->wide_hidden * 1e-9 +
+	return learner->options.epochs * (flops / (0.5 * measure_rate(learner)) +
+									  features * spec->wide_hidden * 1e-9 +
 									  (double) examples->n * spec->n_outputs * 1e-8);
 }
 

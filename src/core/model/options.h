@@ -59,6 +59,7 @@ typedef struct NnOptions
 	double		rate;			/* recurrent branch */
 	double		rate_embedding;
 	double		rate_bag;
+	double		epsilon_bag;	/* of Adam, for the bag's table */
 	double		warmup;
 	int			schedule;		/* choice: linear, constant */
 	double		weight_decay;

@@ -25,6 +25,14 @@ resolve_text(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(bag_hidden, shape->n_outputs <= 4 ? 16 : shape->n_outputs <= 20 ? 32 : 64);
 	SET_AUTO(hidden, 64);
 	SET_AUTO(max_tokens, 256);
+	/*
+	 * Put together from its units, a word of one row is the same to the network
+	 * as a word of its own: it learns the row by heart, and spends more steps on
+	 * it.  Words that are all the same token cannot be learned by heart; the bag
+	 * reads their characters.  Units remain for writing without spaces, where
+	 * most "words" are whole phrases.
+	 */
+	SET_AUTO(subwords, shape->rare_share > NN_RECIPE_RARE_SHARE ? 4000 : 0);
 }
 
 /*
@@ -45,6 +53,7 @@ resolve_numbers(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(bag_hidden, 128);
 	SET_AUTO(hidden, 64);
 	SET_AUTO(max_tokens, 4096);
+	SET_AUTO(subwords, 0);
 }
 
 /* Steps of the optimizer matter more than epochs: small data sets get more epochs of smaller batches. */
@@ -55,15 +64,24 @@ resolve_schedule(NnOptions *options, const NnDataShape *shape)
 	bool		is_text = shape->input == NN_INPUT_TEXT;
 	bool		has_many_labels = shape->n_outputs > 20;
 
-	SET_AUTO(batch, !is_text ? 16 : n < 2500 ? 16 : n >= 30000 ? 64 : 32);
+	SET_AUTO(batch, !is_text || n < 20000 ? 16 : n < 50000 ? 32 : 64);
 	if (!is_text)
 		SET_AUTO(epochs, n < 500 ? 60 : n < 5000 ? 30 : 15);
 	SET_AUTO(epochs, shape->n_outputs >= 20 || n < 2500 ? 12 : n >= 20000 ? 5 : 8);
 	SET_AUTO(rate, has_many_labels ? 3e-3 : 2e-3);
 	SET_AUTO(rate_embedding, shape->has_vectors ? 1e-3 : options->rate);
+
+	/*
+	 * Many labels: a rare feature is more often a label's own than an accident.
+	 * Two labels and long texts: the answer is a sum of many faint signs.
+	 */
+	SET_AUTO(epsilon_bag, shape->n_outputs >= 20 ? 1e-8 :
+			 shape->n_outputs == 2 && shape->n_tokens > 60 * n ? 1e-8 : 1e-3);
 	SET_AUTO(rate_bag, is_text ? 5e-3 : 2e-3);
+	SET_AUTO(dropout_input, is_text ? 0.2 : 0.0);
 	SET_AUTO(keep, NN_KEEP_LAST);
-	SET_AUTO(refit, 0);
+	/* a tenth more rows is worth most where rows are few, and there twice the time is short */
+	SET_AUTO(refit, n < 20000 && shape->n_tokens <= NN_RECIPE_NGRAM_TOKENS);
 }
 
 void
@@ -77,7 +95,7 @@ nn_recipe_resolve(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(cell, NN_CELL_LSTM);
 	SET_AUTO(layers, 1);
 	SET_AUTO(bidirectional, 1);
-	SET_AUTO(pool, NN_POOL_MAX | NN_POOL_MEAN);
+	SET_AUTO(pool, NN_POOL_MAX | NN_POOL_MEAN | (shape->input == NN_INPUT_TEXT ? 0 : NN_POOL_LAST));
 	resolve_schedule(options, shape);
 	SET_AUTO(schedule, 0);
 	SET_AUTO(class_weights, 0);
@@ -101,7 +119,7 @@ nn_recipe_train_options(const NnOptions *options, NnTrainOptions *train)
 	train->beta1 = 0.9f;
 	train->beta2 = 0.999f;
 	train->epsilon = 1e-8f;
-	train->epsilon_bag = 1e-3f;
+	train->epsilon_bag = (float) options->epsilon_bag;
 	train->clip = (float) options->clip;
 	train->dropout.word = (float) options->dropout_word;
 	train->dropout.input = (float) options->dropout_input;

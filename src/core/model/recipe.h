@@ -17,6 +17,7 @@ typedef struct NnDataShape
 	NnInputKind input;
 	int64_t		n_rows;			/* rows to train on */
 	int64_t		n_tokens;		/* tokens or steps in them */
+	double		rare_share;		/* of words that occur in fewer than min_rows rows */
 	int			n_outputs;		/* labels, or 1 */
 	int			n_channels;		/* series and vectors */
 	bool		is_one_length;	/* every series has the same number of steps */
@@ -27,6 +28,9 @@ typedef struct NnDataShape
 
 /* Most tokens of a column for which character n-grams are worth their time. */
 #define NN_RECIPE_NGRAM_TOKENS	1500000
+
+/* Share of rare words from which they are read in units. */
+#define NN_RECIPE_RARE_SHARE	0.5
 
 /* Replace every "auto" of options by a value. */
 void		nn_recipe_resolve(NnOptions *options, const NnDataShape *shape);
