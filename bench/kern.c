@@ -356,8 +356,8 @@ bench_vectors(void)
 		{"nn_scatter_sum (20)", run_scatter, N_GATHER * D_GATHER},
 	};
 	VectorData	d = {
-		.x = new_floats(N_VECTOR),.y = new_floats(N_VECTOR),
-		.m = new_floats(N_VECTOR),.v = new_floats(N_VECTOR),
+		.x = new_floats(N_VECTOR), .y = new_floats(N_VECTOR),
+		.m = new_floats(N_VECTOR), .v = new_floats(N_VECTOR),
 		.table = new_floats((size_t) N_TABLE * D_GATHER),
 		.row = malloc(N_GATHER * sizeof(int32_t))
 	};

@@ -204,7 +204,7 @@ test_empty(void)
 	const int32_t nothing[1] = {0};
 	const int32_t label[3] = {1, 0, 1};
 	const int32_t pick[3] = {2, 0, 1};
-	NnExamples	examples = {.n = 3,.token_start = start,.token = nothing,.bag_start = start,.bag_row = nothing,.label = label};
+	NnExamples	examples = {.n = 3, .token_start = start, .token = nothing, .bag_start = start, .bag_row = nothing, .label = label};
 	int32_t		order[3];
 	NnBatch		batch;
 
@@ -232,8 +232,8 @@ test_refused(void)
 	const float values[8] = {0};
 	int32_t		pick[2] = {0, 1};
 	int32_t		order[2];
-	NnExamples	examples = {.n = 2,.token_start = start,.token = token,.bag_start = start,.bag_row = row,.bag_n_words = n_words};
-	NnExamples	long_vector = {.n = 2,.step_start = start,.values = values};
+	NnExamples	examples = {.n = 2, .token_start = start, .token = token, .bag_start = start, .bag_row = row, .bag_n_words = n_words};
+	NnExamples	long_vector = {.n = 2, .step_start = start, .values = values};
 	NnExamples	none = {.n = 2};
 	NnBatch		batch;
 
@@ -277,7 +277,7 @@ test_dropout(void)
 	int32_t		pick[N];
 	int32_t		order[N];
 	int32_t		n_words[N];
-	NnExamples	examples = {.n = N,.bag_start = start,.bag_row = row,.bag_n_words = n_words};
+	NnExamples	examples = {.n = N, .bag_start = start, .bag_row = row, .bag_n_words = n_words};
 	NnBatch		batch;
 	NnRng		rng;
 	NnRng		again;

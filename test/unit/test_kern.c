@@ -358,7 +358,7 @@ test_lstm_gradient(const NnKernels *kernels)
 					c,
 					tanh_c,
 					h;
-		LstmCase	at = {.c_prev = c_prev,.dh = dh,.dc = dc};
+		LstmCase	at = {.c_prev = c_prev, .dh = dh, .dc = dc};
 
 		for (int g = 0; g < 4; g++)
 			at.a[g] = gates[g] = 3.0f * kern_case_float();

@@ -51,7 +51,7 @@ sort_by_length(const NnExamples *examples, int32_t *pick, int32_t *spare, int n)
 			for (int i = start; i < stop; i++)
 			{
 				bool		is_left = a < middle &&
-					(b >= stop || example_length(examples, pick[a]) >= example_length(examples, pick[b]));
+				(b >= stop || example_length(examples, pick[a]) >= example_length(examples, pick[b]));
 
 				spare[i] = is_left ? pick[a++] : pick[b++];
 			}

@@ -385,4 +385,3 @@ nn_learner_fill_parts(NnLearner *learner, double share, const bool *is_label_kep
 	close_part(learner, &learner->valid, n[1]);
 	return NN_OK;
 }
-

@@ -421,15 +421,18 @@ learn_text(NnLearner *learner, double share, const bool *is_label_kept, NnError 
 static double
 measure_rate(const NnLearner *learner)
 {
-	enum {M = 32, N = 512, K = 128, n_products = 50, n_turns = 5};
+	const int	M = 32;
+	const int	N = 512;
+	const int	K = 128;
+	const int	n_products = 50;
 	const NnEnv *env = learner->env;
 	NnArena    *arena = nn_arena_create(env);
-	float	   *a = arena == NULL ? NULL : NN_ALLOC(arena, float, M * K);
+	float	   *a = arena == NULL ? NULL : NN_ALLOC(arena, float, (size_t) (M * K));
 	float	   *w = arena == NULL ? NULL : NN_ALLOC(arena, float, nn_pack_floats(K, N));
-	float	   *c = arena == NULL ? NULL : NN_ALLOC(arena, float, M * N);
+	float	   *c = arena == NULL ? NULL : NN_ALLOC(arena, float, (size_t) (M * N));
 	double		best = 1.0;
 
-	for (int turn = 0; turn < n_turns && a != NULL && w != NULL && c != NULL; turn++)
+	for (int turn = 0; turn < 5 && a != NULL && w != NULL && c != NULL; turn++)
 	{
 		double		start = env->now(env->ctx);
 		double		seconds;

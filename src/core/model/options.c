@@ -94,7 +94,7 @@ static const NnOptionInfo table[] = {
 	REAL(rate_bag, 1e-7, 10, "auto: from the kind of input", NN_AUTO_REAL,
 		 "The same for the bag of words (learning rate of the wide branch)."),
 	REAL(epsilon_bag, 0, 1, "auto: 0.001; 1e-08 for 20 labels and more, or for two labels and long texts", NN_AUTO_REAL,
-			"Features seen rarely move the less, the larger this is; 1e-08 lets each move as far as a frequent one (Adam's epsilon for the bag's table)."),
+		 "Features seen rarely move the less, the larger this is; 1e-08 lets each move as far as a frequent one (Adam's epsilon for the bag's table)."),
 	REAL(warmup, 0, 1, "0.05", 0.05,
 		 "The share of the training during which the steps grow from nothing to their full size (warm-up)."),
 	CHOICE(schedule, "linear|constant", "linear", 0,

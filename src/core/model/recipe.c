@@ -25,11 +25,11 @@ resolve_text(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(bag_hidden, shape->n_outputs <= 4 ? 16 : shape->n_outputs <= 20 ? 32 : 64);
 	SET_AUTO(hidden, 64);
 	SET_AUTO(max_tokens, 256);
+
 	/*
-	 * Put together from its units, a word of one row is the same to the network
-	 * as a word of its own: it learns the row by heart, and spends more steps on
-	 * it.  Words that are all the same token cannot be learned by heart; the bag
-	 * reads their characters.  Units remain for writing without spaces, where
+	 * Put together from its units, a word of one row is the same to the network as a word of its own: it
+	 * learns the row by heart, and spends more steps on it.  Words that are all the same token cannot be
+	 * learned by heart; the bag reads their characters.  Units remain for writing without spaces, where
 	 * most "words" are whole phrases.
 	 */
 	SET_AUTO(subwords, shape->rare_share > NN_RECIPE_RARE_SHARE ? 4000 : 0);
@@ -72,8 +72,8 @@ resolve_schedule(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(rate_embedding, shape->has_vectors ? 1e-3 : options->rate);
 
 	/*
-	 * Many labels: a rare feature is more often a label's own than an accident.
-	 * Two labels and long texts: the answer is a sum of many faint signs.
+	 * Many labels: a rare feature is more often a label's own than an accident. Two labels and long texts:
+	 * the answer is a sum of many faint signs.
 	 */
 	SET_AUTO(epsilon_bag, shape->n_outputs >= 20 ? 1e-8 :
 			 shape->n_outputs == 2 && shape->n_tokens > 60 * n ? 1e-8 : 1e-3);

@@ -81,8 +81,8 @@ init_direction(NnNet *net, NnDirection *direction, NnRng *rng)
 	memset(direction->bias_hh->data, 0, (size_t) net->n_gates * sizeof(float));
 
 	/*
-	 * A forget gate that is open at first lets gradients pass (Gers,
-	 * Schmidhuber and Cummins 2000; Jozefowicz, Zaremba and Sutskever 2015).
+	 * A forget gate that is open at first lets gradients pass (Gers, Schmidhuber and Cummins 2000;
+	 * Jozefowicz, Zaremba and Sutskever 2015).
 	 */
 	if (net->spec.cell == NN_CELL_LSTM)
 		for (int j = 0; j < H; j++)

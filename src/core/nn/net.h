@@ -104,9 +104,10 @@ void		nn_net_pack(NnNet *net);
 /* Dropout of a training pass; zeros switch it off.  Each is a probability to drop. */
 typedef struct NnDropout
 {
-	float		word;			/* a distinct token's embedding, everywhere in the batch; those kept are not scaled, so
-								 * that a kept word looks as it will in an answer */
-	float		input;			/* elements of the input (text: of a distinct token) and between layers (one mask a sequence) */
+	float		word;			/* a distinct token's embedding, everywhere in the batch; those kept are not
+								 * scaled, so that a kept word looks as it will in an answer */
+	float		input;			/* elements of the input (text: of a distinct token) and between layers (one
+								 * mask a sequence) */
 	float		recurrent;		/* elements of h_{t-1}, one mask a sequence (Gal and Ghahramani 2016) */
 	float		output;			/* elements of the pooled vector */
 	float		wide;			/* elements of the wide branch's hidden vector */

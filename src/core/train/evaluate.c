@@ -19,7 +19,7 @@
  * enough steps that a poll is never far away (a guess; a batch of short texts is
  * full at 64 sequences, one of long texts at 8192 steps).
  */
-static const NnBatchBound answer_bound = {.n_sequences = 64,.n_rows = 8192,.n_bag = 1 << 20};
+static const NnBatchBound answer_bound = {.n_sequences = 64, .n_rows = 8192, .n_bag = 1 << 20};
 
 /* How many of order[0 ... n - 1] make the next batch. */
 static int

@@ -277,7 +277,7 @@ nn_fit_scales(NnNet *net, const NnExamples *held_out, const NnEnv *env, NnError 
 {
 	const NnSpec *spec = nn_net_spec(net);
 	NnTensor   *scale = nn_net_find_tensor(net, "scale");
-	NnScaleProblem problem = {.spec = spec,.examples = held_out,.env = env};
+	NnScaleProblem problem = {.spec = spec, .examples = held_out, .env = env};
 	NnScalePoint point;
 	NnArena    *memory;
 	NnStatus	status;
