@@ -51,6 +51,6 @@ WITH margins AS (SELECT n / 20.0 AS margin FROM generate_series(1, 19) n),
 answers AS (SELECT margin, label, CASE WHEN abs(score) < margin THEN 'neutral' WHEN score > 0 THEN 'positive' ELSE 'negative' END AS answer
               FROM scored, margins),
 recalls AS (SELECT margin, label, avg((answer = label)::int) AS recall FROM answers GROUP BY margin, label)
-SELECT margin, round(avg(recall), 4) AS balanced_accuracy FROM recalls GROUP BY margin
+SELECT round(margin, 2) AS margin, round(avg(recall), 4) AS balanced_accuracy FROM recalls GROUP BY margin
  ORDER BY 2 DESC, 1 LIMIT 1;
 TABLE chosen_margin;

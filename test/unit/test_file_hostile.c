@@ -133,9 +133,11 @@ answers(const NnModel *model)
 	}
 	status = model->spec.n_outputs <= 8 ? nn_answer(model, inputs, 2, scratch, out, readings, NULL, &err) : NN_OK;
 	nn_arena_destroy(scratch);
-	if (status != NN_OK && status != NN_EINVAL)
+
+	/* huge weights, though finite, may give no finite answer: an error that says so */
+	if (status != NN_OK && status != NN_EINVAL && status != NN_EFORMAT)
 		diag("answers with status %d: %s", (int) status, err.message);
-	return status == NN_OK || status == NN_EINVAL;
+	return status == NN_OK || status == NN_EINVAL || status == NN_EFORMAT;
 }
 
 /* ---- damage --------------------------------------------------------------------- */
