@@ -47,9 +47,10 @@ def ours(row, name, source, target):
     start = time.time()
     out = json.loads(sql("SELECT to_json(t) FROM lstm_train('%s', 'input', 'target', model => 'm_%s') t" % (train, row)))
     seconds = time.time() - start
-    got = json.loads(sql("SELECT metrics FROM lstm_evaluate('m_%s', '%s', 'input', 'target')" % (row, valid)))
+    got = json.loads(sql("SELECT metrics || jsonb_build_object('rows', rows) FROM lstm_evaluate('m_%s', '%s', 'input', 'target')"
+                         % (row, valid)))
     sql("SELECT lstm_drop('m_%s')" % row)
-    return {"rows": out["rows"], "valid": got.get("rows", 0) or got.get("n", 0), "accuracy": got["accuracy"],
+    return {"rows": out["rows"], "valid": got["rows"], "accuracy": got["accuracy"],
             "macro_f1": got["macro_f1"], "seconds": seconds, "peak": out["metrics"].get("peak_bytes", 0)}
 
 
