@@ -2,6 +2,9 @@
 -- Each of them runs after this one in the same database.
 CREATE EXTENSION pg_lstm;
 
+-- A slow machine would report its progress in the middle of a test's output.
+DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET pg_lstm.progress = off', current_database()); END $$;
+
 -- Options of a training of some milliseconds; a test adds its own with ||.
 CREATE FUNCTION small() RETURNS jsonb IMMUTABLE LANGUAGE sql AS
 $$ SELECT '{"epochs": 8, "hidden": 8, "embedding": 8, "bag_hidden": 8, "bag_features": 2000, "subwords": 100, "refit": false}'::jsonb $$;

@@ -157,7 +157,7 @@ SELECT facts->>'embedding' AS embedding FROM lstm_versions WHERE model = 'vector
 -- A new training of a model is a new version, and live.
 SELECT version FROM lstm_train('ticket', 'body', 'cause', options => small() || '{"seed": 2}');
 SELECT version, live FROM lstm_versions WHERE model = 'ticket_cause' ORDER BY version;
-SELECT version, source, input, target, options FROM lstm_models WHERE model = 'ticket_cause';
+SELECT version, source, input, target, options = small() || '{"seed": 2}' AS has_options FROM lstm_models WHERE model = 'ticket_cause';
 
 -- From PL/pgSQL, a prepared statement, and a function that trains and answers.
 CREATE FUNCTION train_and_ask(relation regclass, question text) RETURNS text LANGUAGE plpgsql AS

@@ -109,6 +109,39 @@ times_out('answering in parallel', 300, q{SELECT count(lstm_predict('m', body)) 
 # Reading a file.
 times_out('importing', 30, q{SELECT count(lstm_import('x', lstm_export('m'))) FROM generate_series(1, 1000)});
 
+# At moments that nobody chose, one after the other in one session.
+{
+	my @work = (
+		q{SELECT lstm_train('small', 'body', 'label', 'x', options => '{"epochs": 1000, "hidden": 16}')},
+		q{SELECT lstm_train('docs', 'body', 'label', 'x')},
+		q{SELECT lstm_train('small', 'series', 'label', 'series', options => '{"epochs": 1000}')},
+		q{SELECT lstm_evaluate('m', 'docs', 'body', 'label')},
+		q{SELECT count(lstm_import('x' || g, lstm_export('m'))) FROM generate_series(1, 1000) g},
+		q{SELECT count(lstm_predict('m', body)), count(lstm_regress('m', body)) FROM docs},
+		q{SELECT count(p) FROM docs, lstm_probabilities('series', series) p},
+		q{SELECT lstm_estimate('docs', 'body', 'label', options => '{"subwords": 100000}')});
+	my $script = "LOAD '\$libdir/pg_lstm';\n";
+	my ($out, $err);
+	my $n = 80;
+
+	foreach my $i (1 .. $n)
+	{
+		my $timeout_ms = 1 + ($i * $i * 7919) % 230;
+
+		$script .= "SET statement_timeout = $timeout_ms; $work[$i % @work];\n";
+	}
+	$node->psql('postgres', "$script SET statement_timeout = 0; $nothing_left; SELECT 'answers', count(lstm_predict('m', body)) FROM small",
+		stdout => \$out, stderr => \$err, on_error_stop => 0);
+	my $canceled = () = $err =~ /canceling statement due to statement timeout/g;
+
+	note("$canceled of $n statements were canceled");
+	cmp_ok($canceled, '>', $n / 2, 'at any moment: canceled');
+	my ($left) = $out =~ /^left\|(.*)/m;
+	is($left, $expected, 'at any moment: nothing is left');
+	like($out, qr/^answers\|200$/m, 'at any moment: the session answers as before');
+	unlike($err, qr/server closed|PANIC|XX000|could not/, 'at any moment: no other error');
+}
+
 # A session that ends in the middle.
 {
 	my ($handle) = background_sql($node, q{SELECT lstm_train('small', 'body', 'label', 'x', options => '{"epochs": 1000}')});

@@ -1,5 +1,5 @@
-# Default options learn from real rows.  Needs the data sets of the project's
-# workshop, in PG_LSTM_DATA or in ../shared/data of the project; skipped without.
+# Default options learn from real rows.  Needs data sets that are not part of the
+# project, in the folder PG_LSTM_DATA or beside it in ../shared/data; skipped without.
 use strict;
 use warnings;
 use FindBin;

@@ -13,6 +13,24 @@
 /* Core's kernels load whole cache lines. */
 #define ALIGNMENT 64
 
+/* Bytes cleared between two looks at interrupts: some 20 ms of fresh pages. */
+#define CLEAR_BYTES ((size_t) 32 * 1024 * 1024)
+
+/*
+ * Core owns nothing but memory of this context, so an interrupt may be served
+ * while a large block is cleared as well as at a poll.
+ */
+static void
+clear(char *block, size_t n_bytes)
+{
+	for (size_t done = 0; done < n_bytes; done += CLEAR_BYTES)
+	{
+		if (n_bytes > CLEAR_BYTES)
+			CHECK_FOR_INTERRUPTS();
+		memset(block + done, 0, Min(CLEAR_BYTES, n_bytes - done));
+	}
+}
+
 /*
  * A block is allocated ALIGNMENT bytes larger, and the pointer that the
  * context knows stands right before the aligned one.
@@ -28,9 +46,10 @@ env_alloc(void *ctx, size_t size_bytes)
 	if (size_bytes > MaxAllocHugeSize - ALIGNMENT - sizeof(void *))
 		return NULL;
 	block = MemoryContextAllocExtended(env->context, size_bytes + ALIGNMENT + sizeof(void *),
-									   MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM | MCXT_ALLOC_ZERO);
+									   MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
 	if (block == NULL)
 		return NULL;
+	clear(block, size_bytes + ALIGNMENT + sizeof(void *));
 	aligned = (char *) TYPEALIGN(ALIGNMENT, block + sizeof(void *));
 	memcpy(aligned - sizeof(void *), &block, sizeof(void *));
 	return aligned;
