@@ -135,9 +135,9 @@ answers(const NnModel *model)
 	nn_arena_destroy(scratch);
 
 	/* huge weights, though finite, may give no finite answer: an error that says so */
-	if (status != NN_OK && status != NN_EINVAL && status != NN_EFORMAT)
+	if (status != NN_OK && status != NN_EINVAL && status != NN_EFORMAT && status != NN_ERANGE)
 		diag("answers with status %d: %s", (int) status, err.message);
-	return status == NN_OK || status == NN_EINVAL || status == NN_EFORMAT;
+	return status == NN_OK || status == NN_EINVAL || status == NN_EFORMAT || status == NN_ERANGE;
 }
 
 /* ---- damage --------------------------------------------------------------------- */

@@ -75,14 +75,19 @@ finish(const NnModel *model, int n, float *out)
 		out[i] = (float) ((double) out[i] * model->target_scale + model->target_mean);
 }
 
-/* A hostile file may hold finite weights so large that no answer comes out. */
+/* A hostile file may hold finite weights so large that no answer comes out, and so may an array hold numbers. */
 static NnStatus
 check_answers(const NnModel *model, int n, const float *out, NnError *err)
 {
 	if (nn_all_finite((int64_t) n * model->spec.n_outputs, out))
 		return NN_OK;
-	nn_fail(err, NN_EFORMAT, "the model's weights give no finite answer");
-	return nn_fail_hint(err, "The weights file is damaged; deploy another version.");
+	if (model->spec.input == NN_INPUT_TEXT)
+	{
+		nn_fail(err, NN_EFORMAT, "the model's weights give no finite answer");
+		return nn_fail_hint(err, "The weights file is damaged; deploy another version.");
+	}
+	nn_fail(err, NN_ERANGE, "the model gives no finite answer for this input");
+	return nn_fail_hint(err, "Its numbers are far outside those of the training, or the weights file is damaged.");
 }
 
 /* How many of the sorted picks make the next batch. */
