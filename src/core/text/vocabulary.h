@@ -26,8 +26,8 @@ typedef struct NnVocabulary NnVocabulary;
 typedef struct NnVocabularyOptions
 {
 	int			max_words;		/* default 60000 */
-	int			max_units;		/* default 4000 */
-	int			min_rows;		/* default 2 */
+	int			max_units;		/* 0: only bytes */
+	int			min_rows;		/* default 3 */
 } NnVocabularyOptions;
 
 /* Learn from a lexicon.  Memory from env; poll is asked. */
