@@ -76,7 +76,7 @@ resolve_schedule(NnOptions *options, const NnDataShape *shape)
 	 * the answer is a sum of many faint signs.
 	 */
 	SET_AUTO(epsilon_bag, shape->n_outputs >= 20 ? 1e-8 :
-			 shape->n_outputs == 2 && shape->n_tokens > 60 * n ? 1e-8 : 1e-3);
+			 shape->n_outputs == 2 && shape->n_tokens > 150 * n ? 1e-8 : 1e-3);
 	SET_AUTO(rate_bag, is_text ? 5e-3 : 2e-3);
 	SET_AUTO(dropout_input, is_text ? 0.2 : 0.0);
 	SET_AUTO(keep, NN_KEEP_LAST);
