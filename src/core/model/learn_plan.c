@@ -507,6 +507,8 @@ fill_plan(NnLearner *learner)
 	plan->n_epochs = learner->options.epochs;
 	plan->batch = learner->options.batch;
 	plan->seconds = estimate_seconds(learner);
+	if (learner->options.refit == 1 && plan->n_valid > 0)
+		plan->seconds *= 2.0;	/* trained once more, on a little more */
 }
 
 static NnStatus
