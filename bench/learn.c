@@ -5,8 +5,10 @@
  *
  * Files are tab separated with a header row; arrays are written {1,2} or
  * {{1,2},{3,4}}.  The option "vectors=FILE" names a tab-separated file of word
- * and array, "out=FILE" writes the weights file, "task=regress" learns a number,
- * "also=FILE" (may be repeated) evaluates on a further set.
+ * and array, "out=FILE" writes the weights file, "task=regress" (tag, translate,
+ * language...) names the task, "words=1" cuts inputs (tag: targets too) at spaces
+ * into text[], "also=FILE" (may be repeated) evaluates on a further set.  A
+ * language model has no target: give "-".
  * Prints one line a epoch and a line of figures on VALID at the end.
  */
 #include <ctype.h>
@@ -16,7 +18,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "model/answer_tags.h"
 #include "model/learn.h"
+#include "model/write.h"
+#include "train/metrics_sequence.h"
 
 static double
 now(void)
@@ -98,6 +103,35 @@ typedef struct Set
 	bool		is_numbers;
 } Set;
 
+static bool is_words;			/* cut texts at spaces */
+
+/* A text, or its words. */
+static void
+set_text(NnValue *value, const char *text, bool is_cut)
+{
+	char	   *own = strdup(text);
+	const char **words;
+	size_t	   *bytes;
+	int			n = 0;
+
+	memset(value, 0, sizeof(*value));
+	value->text = own;
+	value->n_bytes = strlen(own);
+	if (!is_cut)
+		return;
+	words = malloc((value->n_bytes + 1) * sizeof(char *));
+	bytes = malloc((value->n_bytes + 1) * sizeof(size_t));
+	for (char *word = strtok(own, " "); word != NULL; word = strtok(NULL, " "))
+	{
+		words[n] = word;
+		bytes[n++] = strlen(word);
+	}
+	value->kind = NN_VALUE_WORDS;
+	value->words = words;
+	value->word_bytes = bytes;
+	value->n_words = n;
+}
+
 static Set
 read_set(const char *path, const char *input, const char *target)
 {
@@ -118,7 +152,7 @@ read_set(const char *path, const char *input, const char *target)
 	}
 	n = split(line, column, 64);
 	i_input = find_column(column, n, input);
-	i_target = find_column(column, n, target);
+	i_target = strcmp(target, "-") == 0 ? i_input : find_column(column, n, target);
 	while (getline(&line, &n_line, f) >= 0)
 	{
 		NnValue    *value;
@@ -142,11 +176,7 @@ read_set(const char *path, const char *input, const char *target)
 			value->numbers = parse_array(column[i_input], &value->n_steps, &value->n_channels);
 		}
 		else
-		{
-			value->kind = NN_VALUE_TEXT;
-			value->text = strdup(column[i_input]);
-			value->n_bytes = strlen(value->text);
-		}
+			set_text(value, column[i_input], is_words);
 		set.target[set.n++] = strdup(column[i_target]);
 	}
 	free(line);
@@ -213,6 +243,122 @@ set_option(NnOptions *options, const char *name, const char *value)
 		die(&err);
 }
 
+/* Tags of all rows: spans as conlleval counts them. */
+static void
+evaluate_tags(const NnModel *model, const Set *set, const NnEnv *env)
+{
+	NnArena    *arena = nn_arena_create(env);
+	NnArena    *scratch = nn_arena_create(env);
+	NnSpanCount *count = NN_ALLOC(arena, NnSpanCount, 1 + (size_t) model->scheme.n_types);
+	int64_t		n_right = 0;
+	int64_t		n_all = 0;
+	NnError		err;
+
+	for (int at = 0; at < set->n; at += 64)
+	{
+		int			n = set->n - at < 64 ? set->n - at : 64;
+		NnTaggedText text[64];
+
+		nn_arena_reset(scratch);
+		if (nn_answer_tags(model, set->input + at, n, scratch, text, NULL, NULL, &err) != NN_OK)
+			die(&err);
+		for (int i = 0; i < n; i++)
+		{
+			NnValue		tags;
+			int32_t    *truth = NN_ALLOC(scratch, int32_t, (size_t) text[i].n_tokens + 1);
+			int32_t    *found = NN_ALLOC(scratch, int32_t, (size_t) text[i].n_tokens + 1);
+
+			set_text(&tags, set->target[at + i], true);
+			for (int t = 0; t < text[i].n_tokens; t++)
+			{
+				truth[t] = -1;
+				for (int k = 0; k < model->spec.n_outputs; k++)
+					if (strcmp(model->labels[k], tags.words[t]) == 0)
+						truth[t] = k;
+				found[t] = text[i].token[t].tag;
+				n_right += truth[t] == found[t];
+				n_all++;
+			}
+			if (model->scheme.is_bio)
+				nn_span_count_add(&model->scheme, truth, found, text[i].n_tokens, scratch, count, &err);
+		}
+	}
+	printf("valid rows %d tokens %lld accuracy %.4f", set->n, (long long) n_all, (double) n_right / (double) n_all);
+	if (model->scheme.is_bio)
+		printf(" precision %.4f recall %.4f f1 %.4f", nn_span_precision(&count[0]), nn_span_recall(&count[0]),
+			   nn_span_f1(&count[0]));
+	nn_arena_destroy(scratch);
+	nn_arena_destroy(arena);
+}
+
+/* Perplexity of all rows, each read by itself. */
+static void
+evaluate_language(const NnModel *model, const Set *set, const NnEnv *env)
+{
+	NnArena    *scratch = nn_arena_create(env);
+	double		sum = 0.0;
+	int64_t		n_tokens = 0;
+	int64_t		n_words = 0;
+	int64_t		n_characters = 0;
+	NnError		err;
+
+	for (int at = 0; at < set->n; at += 64)
+	{
+		int			n = set->n - at < 64 ? set->n - at : 64;
+		NnLikelihood likelihood[64];
+
+		nn_arena_reset(scratch);
+		if (nn_likelihood(model, set->input + at, n, scratch, likelihood, NULL, &err) != NN_OK)
+			die(&err);
+		for (int i = 0; i < n; i++)
+		{
+			sum += likelihood[i].sum;
+			n_tokens += likelihood[i].n_tokens;
+			n_words += likelihood[i].n_words;
+			n_characters += likelihood[i].n_characters;
+		}
+	}
+	printf("valid rows %d tokens %lld perplexity %.3f word perplexity %.3f nats a character %.4f", set->n,
+		   (long long) n_tokens, exp(-sum / (double) n_tokens), exp(-sum / (double) n_words),
+		   -sum / (double) n_characters);
+	nn_arena_destroy(scratch);
+}
+
+/* Texts of all rows beside what was to be written. */
+static void
+evaluate_written(const NnModel *model, const Set *set, const NnEnv *env)
+{
+	NnArena    *scratch = nn_arena_create(env);
+	NnWriteOptions options = {.beam = 4, .length_penalty = 1.0};
+	NnBleu		bleu = {0};
+	int			n_exact = 0;
+	NnError		err;
+
+	for (int at = 0; at < set->n; at += 64)
+	{
+		int			n = set->n - at < 64 ? set->n - at : 64;
+		NnWritten	written[64];
+
+		nn_arena_reset(scratch);
+		if (nn_write(model, set->input + at, n, &options, false, scratch, written, NULL, &err) != NN_OK)
+			die(&err);
+		for (int i = 0; i < n; i++)
+		{
+			const char *reference = set->target[at + i];
+			size_t		n_bytes = strlen(reference);
+
+			n_exact += strcmp(written[i].text, reference) == 0;
+			if (nn_bleu_add(&bleu, written[i].text, written[i].n_bytes, &reference, &n_bytes, 1, false, scratch,
+							&err) != NN_OK)
+				die(&err);
+			if (at + i < 5)
+				fprintf(stderr, "  %s\n  = %s\n", written[i].text, reference);
+		}
+	}
+	printf("valid rows %d bleu %.2f exact %.4f", set->n, nn_bleu_score(&bleu), (double) n_exact / set->n);
+	nn_arena_destroy(scratch);
+}
+
 /* Answers for all rows of a set, 256 at a time. */
 static void
 evaluate(const NnModel *model, const Set *set, const NnEnv *env, NnTask task)
@@ -225,6 +371,17 @@ evaluate(const NnModel *model, const Set *set, const NnEnv *env, NnTask task)
 	NnError		err;
 	double		start = now();
 
+	if (task == NN_TASK_TAG)
+		evaluate_tags(model, set, env);
+	if (task == NN_TASK_LANGUAGE)
+		evaluate_language(model, set, env);
+	if (task == NN_TASK_TRANSLATE || task == NN_TASK_CAPTION)
+		evaluate_written(model, set, env);
+	if (!nn_task_is_pooled(task))
+	{
+		printf(" answer_seconds %.2f", now() - start);
+		return;
+	}
 	for (int at = 0; at < set->n; at += 256)
 	{
 		int			n = set->n - at < 256 ? set->n - at : 256;
@@ -312,6 +469,8 @@ main(int argc, char **argv)
 			out = equals + 1;
 		else if (strcmp(argv[i], "also") == 0 && n_also < 32)
 			also[n_also++] = equals + 1;
+		else if (strcmp(argv[i], "words") == 0)
+			is_words = true;
 		else if (strcmp(argv[i], "task") == 0)
 			task = (NnTask) nn_task_from_name(equals + 1);
 		else
@@ -319,12 +478,15 @@ main(int argc, char **argv)
 	}
 	train = read_set(argv[1], argv[3], argv[4]);
 	valid = read_set(argv[2], argv[3], argv[4]);
-	if (nn_learner_create(&learner, task, train.is_numbers ? NN_VALUE_NUMBERS : NN_VALUE_TEXT,
+	if (nn_learner_create(&learner, task, train.is_numbers ? NN_VALUE_NUMBERS : is_words ? NN_VALUE_WORDS : NN_VALUE_TEXT,
 						  &options, 0, &env, &err) != NN_OK)
 		die(&err);
 	for (int i = 0; i < train.n; i++)
 	{
-		NnTarget	target = {train.target[i], strlen(train.target[i]), atof(train.target[i])};
+		NnValue		value;
+		NnTarget	target = {train.target[i], strlen(train.target[i]), atof(train.target[i]), &value};
+
+		set_text(&value, train.target[i], task == NN_TASK_TAG || (is_words && task == NN_TASK_TRANSLATE));
 
 		if (nn_learner_add(learner, &train.input[i], &target, &err) != NN_OK)
 			die(&err);
@@ -340,10 +502,10 @@ main(int argc, char **argv)
 		die(&err);
 	trained = now() - start;
 	evaluate(nn_learner_model(learner), &valid, &env, task);
-	printf(" seconds %.1f peak_mb %zu held_out %.4f scale %.2f %.2f\n", trained,
-		   nn_learner_peak_bytes(learner) >> 20, report->held_out.accuracy,
-		   (double) nn_net_find_tensor(nn_learner_model(learner)->net, "scale")->data[0],
-		   (double) nn_net_find_tensor(nn_learner_model(learner)->net, "scale")->data[1]);
+	printf(" seconds %.1f peak_mb %zu held_out accuracy %.4f perplexity %.3f f1 %.4f\n", trained,
+		   nn_learner_peak_bytes(learner) >> 20,
+		   nn_task_is_pooled(task) ? report->held_out.accuracy : report->sequence.token_accuracy,
+		   report->sequence.perplexity, report->sequence.f1);
 	for (int i = 0; i < n_also; i++)
 	{
 		Set			set = read_set(also[i], argv[3], argv[4]);

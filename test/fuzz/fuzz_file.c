@@ -13,8 +13,10 @@
 
 #include <string.h>
 #include "base/bytes.h"
-#include "model/answer.h"
+#include "model/answer_tags.h"
 #include "model/file.h"
+#include "model/trace.h"
+#include "model/write.h"
 
 #define LIMIT_BYTES		((size_t) 64 * 1024 * 1024)
 #define ANSWER_BYTES	((size_t) 4 * 1024 * 1024)	/* larger models are read, but not asked */
@@ -48,23 +50,17 @@ make_file(const uint8_t *data, size_t size, size_t *n_bytes)
 	return file;
 }
 
-static void
-ask(const NnModel *model, NnArena *scratch)
+/* Three inputs of the kind that the model reads; false if its steps are too large. */
+static bool
+make_inputs(const NnModel *model, NnValue *inputs)
 {
 	static const char *const texts[] = {"", "the Thing, a dog's d\303\266g \346\274\242\345\255\227 \360\237\230\200 http://x.y", "thingcatthing"};
 	static const float numbers[64] = {1, -2, 3.5f, 1e30f, -1e-30f};
-	const NnSpec *spec = &model->spec;
-	NnValue		inputs[3] = {0};
-	NnReading	readings[3];
-	float	   *out = NN_ALLOC(scratch, float, 3 * (size_t) spec->n_outputs);
-	float	   *hidden = NN_ALLOC(scratch, float, 3 * (size_t) nn_answer_hidden(model));
-	NnError		err;
-	NnStatus	status;
 
-	FUZZ_REQUIRE(out != NULL && hidden != NULL);
+	memset(inputs, 0, 3 * sizeof(*inputs));
 	for (int i = 0; i < 3; i++)
 	{
-		if (spec->input == NN_INPUT_TEXT)
+		if (model->spec.input == NN_INPUT_TEXT)
 		{
 			inputs[i].kind = NN_VALUE_TEXT;
 			inputs[i].text = texts[i];
@@ -73,14 +69,53 @@ ask(const NnModel *model, NnArena *scratch)
 		}
 		inputs[i].kind = NN_VALUE_NUMBERS;
 		inputs[i].numbers = numbers;
-		inputs[i].n_channels = spec->embedding;
+		inputs[i].n_channels = model->n_channels;
 		inputs[i].n_steps = model->flat_steps > 0 ? model->flat_steps : i;
-		if ((size_t) inputs[i].n_steps * (size_t) spec->embedding > 64)
-			return;
+		if ((size_t) inputs[i].n_steps * (size_t) model->n_channels > 64)
+			return false;
 	}
-	status = nn_answer(model, inputs, 3, scratch, out, readings, hidden, &err);
+	return true;
+}
+
+static void
+ask(const NnModel *model, NnArena *scratch)
+{
+	const NnSpec *spec = &model->spec;
+	NnValue		inputs[3];
+	NnReading	readings[3];
+	NnTaggedText tagged[3];
+	NnEntities	entities[3];
+	NnWriteOptions write = {.beam = 2, .max_tokens = 4, .length_penalty = 0.6, .temperature = 1.0};
+	NnWritten	written[3];
+	NnLikelihood likelihood[3];
+	NnTraced	traced;
+	NnError		err;
+	NnStatus	status = NN_OK;
+
+	if (!make_inputs(model, inputs))
+		return;
+	if (spec->task == NN_TASK_CLASSIFY || spec->task == NN_TASK_REGRESS)
+	{
+		float	   *out = NN_ALLOC(scratch, float, 3 * (size_t) spec->n_outputs);
+		float	   *hidden = NN_ALLOC(scratch, float, 3 * (size_t) nn_answer_hidden(model));
+
+		FUZZ_REQUIRE(out != NULL && hidden != NULL);
+		status = nn_answer(model, inputs, 3, scratch, out, readings, hidden, &err);
+	}
+	else if (spec->task == NN_TASK_TAG)
+		status = nn_answer_tags(model, inputs, 3, scratch, tagged, entities, readings, &err);
+	else if (spec->task == NN_TASK_LANGUAGE)
+	{
+		status = nn_likelihood(model, inputs, 3, scratch, likelihood, readings, &err);
+		if (status == NN_OK)
+			status = nn_generate(model, &inputs[2], &write, scratch, written, &err);
+	}
+	else if (spec->task != NN_TASK_FORECAST)
+		status = nn_write(model, inputs, 3, &write, true, scratch, written, readings, &err);
 	FUZZ_REQUIRE(status == NN_OK || status == NN_EINVAL || status == NN_ERANGE ||
 				 status == NN_EFORMAT || status == NN_ELIMIT);
+	status = nn_trace(model, &inputs[1], scratch, &traced, &err);
+	FUZZ_REQUIRE(status == NN_OK || status == NN_EINVAL || status == NN_ERANGE || status == NN_ELIMIT);
 }
 
 /* Write, read, write: the same bytes. */

@@ -10,8 +10,8 @@
  * Attacks: lengths that lie, overflow or are cut, entries that repeat or are no
  * text, wrong counts, keys out of order.  Random bytes seldom pass the checks, so
  * "repair" makes the lengths fit (or the keys ascend), and what lies behind the
- * checks is reached too.  Must hold: what is accepted can be used, and is written
- * back as it was read.
+ * checks is reached too.  Must hold: what is accepted can be used, is written back
+ * as it was read, and its tokens in any order decode to valid text.
  */
 #include "fuzz_main.h"
 
@@ -55,6 +55,10 @@ use_vocabulary(const NnVocabulary *vocabulary, const uint8_t *text, size_t size)
 	FUZZ_REQUIRE(n >= (size > 0) && (size_t) n <= size);
 	FUZZ_REQUIRE(nn_vocabulary_decode(vocabulary, ids, NULL, n, &out) == NN_OK);
 	FUZZ_REQUIRE(out.n == (n > 0 ? size + (size_t) n - 1 : 0));
+	out.n = 0;
+	FUZZ_REQUIRE(nn_vocabulary_decode_exact(vocabulary, ids, n, &out) == NN_OK);
+	FUZZ_REQUIRE(out.n <= 3 * size);
+	FUZZ_REQUIRE(out.n == 0 || nn_utf8_check(out.data, out.n, NULL));
 	for (; id >= 256 + nn_vocabulary_n_units(vocabulary); id--)
 	{
 		int			n_bytes;

@@ -9,7 +9,9 @@
 #include "base/bytes.h"
 #include "base/rng.h"
 
-const char *const file_case_names[N_FILE_CASES] = {"text", "bag", "series", "vector"};
+const char *const file_case_names[N_FILE_CASES] = {
+	"text", "bag", "series", "vector", "tag", "language", "translate", "caption", "story", "forecast"
+};
 
 static const NnSpec specs[N_FILE_CASES] = {
 	{
@@ -32,6 +34,42 @@ static const NnSpec specs[N_FILE_CASES] = {
 		.task = NN_TASK_CLASSIFY, .input = NN_INPUT_VECTOR, .n_outputs = 2,
 		.embedding = 5,
 		.wide = NN_WIDE_FLAT, .wide_inputs = 5, .wide_hidden = 3,
+	},
+	{
+		.task = NN_TASK_TAG, .input = NN_INPUT_TEXT, .n_outputs = 5,
+		.cell = NN_CELL_LSTM, .n_layers = 1, .hidden = 3, .is_bidirectional = true,
+		.vocabulary = 256 + 4, .embedding = 2,
+		.spelling_rows = 7, .spelling = 3,
+	},
+	{
+		.task = NN_TASK_LANGUAGE, .input = NN_INPUT_TEXT,
+		.cell = NN_CELL_GRU, .n_layers = 2, .hidden = 3,
+		.vocabulary = 256 + 4, .embedding = 2,
+	},
+	{
+		.task = NN_TASK_TRANSLATE, .input = NN_INPUT_TEXT,
+		.cell = NN_CELL_LSTM, .n_layers = 1, .hidden = 2, .is_bidirectional = true,
+		.vocabulary = 256 + 4, .embedding = 3,
+		.decoder_layers = 2, .has_copy = true,
+	},
+	{
+		.task = NN_TASK_CAPTION, .input = NN_INPUT_VECTOR,
+		.cell = NN_CELL_LSTM, .hidden = 3,
+		.vocabulary = 256 + 4, .embedding = 2,
+		.decoder_layers = 1, .channels = 5,
+	},
+	{
+		.task = NN_TASK_CAPTION, .input = NN_INPUT_SERIES,
+		.cell = NN_CELL_RNN, .n_layers = 1, .hidden = 3,
+		.vocabulary = 256 + 4, .embedding = 2,
+		.decoder_layers = 1, .channels = 3,
+	},
+	{
+		.task = NN_TASK_FORECAST, .input = NN_INPUT_SERIES, .n_outputs = 3 * 2 * 3,
+		.cell = NN_CELL_LSTM, .n_layers = 1, .hidden = 3,
+		.pool = NN_POOL_LAST, .embedding = 2,
+		.wide = NN_WIDE_LINEAR, .wide_inputs = 4 * 2,
+		.horizon = 3, .n_quantiles = 3,
 	},
 };
 
@@ -76,14 +114,15 @@ must(bool is_true, const char *what)
 	exit(1);
 }
 
-/* Two units and two words. */
+/* Two units and two words; four words. */
 static void
 add_vocabulary(NnModel *model)
 {
 	static const char bytes[] = "thingcatd\303\266g";
 	static const uint8_t lengths[] = {2, 0, 3, 0, 3, 0, 4, 0};
+	int			n_units = model->spec.task == NN_TASK_TAG ? 0 : 2;
 
-	must(nn_vocabulary_read(&model->vocabulary, 2, lengths, sizeof(lengths), (const uint8_t *) bytes,
+	must(nn_vocabulary_read(&model->vocabulary, n_units, lengths, sizeof(lengths), (const uint8_t *) bytes,
 							sizeof(bytes) - 1, model->env, NULL) == NN_OK, "no vocabulary");
 }
 
@@ -105,17 +144,28 @@ add_labels(NnModel *model)
 {
 	/* In byte order; what JSON must escape, and what it need not. */
 	static const char *const labels[] = {"a \"quoted\\\" one\n\001", "plain", "\346\274\242\360\237\230\200"};
+	static const char *const tags[] = {"B-LOC", "B-PER", "I-LOC", "I-PER", "O"};
+	bool		is_tag = model->spec.task == NN_TASK_TAG;
+	int			n = model->spec.n_outputs;
 
-	model->labels = NN_ALLOC(model->arena, char *, 3);
+	model->labels = NN_ALLOC(model->arena, char *, (size_t) n);
 	must(model->labels != NULL, "no labels");
-	for (int i = 0; i < model->spec.n_outputs; i++)
-		model->labels[i] = nn_arena_copy(model->arena, labels[i], strlen(labels[i]));
+	for (int i = 0; i < n; i++)
+	{
+		const char *label = is_tag ? tags[i] : labels[i];
+
+		model->labels[i] = nn_arena_copy(model->arena, label, strlen(label));
+	}
+	if (!is_tag)
+		return;
+	must(nn_tag_scheme(&model->scheme, (const char *const *) model->labels, n, model->arena, NULL) == NN_OK &&
+		 nn_tag_rules(&model->scheme, model->arena, &model->allowed, NULL) == NN_OK, "no rules");
 }
 
 static void
 add_channels(NnModel *model)
 {
-	model->n_channels = model->spec.embedding;
+	model->n_channels = nn_spec_input_width(&model->spec);
 	model->input_mean = NN_ALLOC(model->arena, float, (size_t) model->n_channels);
 	model->input_scale = NN_ALLOC(model->arena, float, (size_t) model->n_channels);
 	must(model->input_mean != NULL && model->input_scale != NULL, "no channels");
@@ -136,7 +186,7 @@ file_case_model(FileCase which, const NnEnv *env)
 	must(nn_model_create(&model, env, NULL) == NN_OK, "no model");
 	model->spec = specs[which];
 	model->max_tokens = 17;
-	if (model->spec.task == NN_TASK_CLASSIFY)
+	if (model->spec.task == NN_TASK_CLASSIFY || model->spec.task == NN_TASK_TAG)
 		add_labels(model);
 	if (model->spec.input != NN_INPUT_TEXT)
 		add_channels(model);
@@ -144,7 +194,14 @@ file_case_model(FileCase which, const NnEnv *env)
 		add_vocabulary(model);
 	if (model->spec.wide == NN_WIDE_BAG)
 		add_features(model);
-	model->tokenizer.is_case_kept = which == FILE_CASE_TEXT;
+	model->tokenizer.is_case_kept = which == FILE_CASE_TEXT || which == FILE_CASE_TAG;
+	model->tokenizer.is_exact = nn_task_writes_text(model->spec.task);
+	model->unit = which == FILE_CASE_LANGUAGE ? NN_UNIT_CHARACTER : which == FILE_CASE_TAG ? NN_UNIT_GIVEN : NN_UNIT_WORD;
+	if (which == FILE_CASE_FORECAST)
+	{
+		model->window = 4;
+		model->season = 2;
+	}
 	model->target_mean = model->spec.task == NN_TASK_REGRESS ? -1e300 : 0;
 	model->target_scale = model->spec.task == NN_TASK_REGRESS ? 1e-10 : 1;
 	model->training = nn_arena_copy(model->arena, "{\"rows\":12,\"where\":\"a < 'b'\"}", 29);

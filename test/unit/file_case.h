@@ -25,6 +25,12 @@ typedef enum FileCase
 	FILE_CASE_BAG,				/* classify text: bag alone */
 	FILE_CASE_SERIES,			/* regress series: gru and flat */
 	FILE_CASE_VECTOR,			/* classify vectors: flat alone */
+	FILE_CASE_TAG,				/* tags of words: spelling, no units */
+	FILE_CASE_LANGUAGE,			/* characters: gru, a readout */
+	FILE_CASE_TRANSLATE,		/* exact words: copying, two layers that write */
+	FILE_CASE_CAPTION,			/* vector to text: no encoder */
+	FILE_CASE_STORY,			/* caption of a series */
+	FILE_CASE_FORECAST,			/* lstm and an autoregression */
 	N_FILE_CASES
 } FileCase;
 

@@ -239,7 +239,7 @@ test_contract(NnCell cell, NnInputKind input)
 		ok(is_touched_right(&training, "embedding.weight") && is_touched_right(&training, "bag.weight"),
 		   "%s: tables have gradients in touched rows alone", net_case_cells[cell]);
 	nn_arena_reset(training.scratch);
-	net_case_check(nn_net_backward(training.net, &training.batch, &training.dropout, &training.loss_options,
+	net_case_check(nn_net_backward(training.net, &training.batch, NULL, &training.dropout, &training.loss_options,
 								   &rng, training.scratch, &again, &err), &err);
 	ok(again == loss && net_training_is_gradient(&training, once, 2, 1e-6),
 	   "%s, %s: gradients are added to what is there", net_case_cells[cell], net_case_inputs[input]);

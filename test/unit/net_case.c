@@ -428,7 +428,7 @@ net_training_backward(NetTraining *training, uint64_t seed)
 	nn_arena_reset(training->scratch);
 	nn_rng_seed(&rng, seed);
 	nn_net_pack(training->net);
-	net_case_check(nn_net_backward(training->net, &training->batch, &training->dropout,
+	net_case_check(nn_net_backward(training->net, &training->batch, NULL, &training->dropout,
 								   &training->loss_options, &rng, training->scratch, &loss, &err), &err);
 	return loss;
 }

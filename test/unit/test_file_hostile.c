@@ -18,7 +18,9 @@
 #include <math.h>
 #include <string.h>
 #include "base/bytes.h"
-#include "model/answer.h"
+#include "model/answer_tags.h"
+#include "model/trace.h"
+#include "model/write.h"
 #include "tap.h"
 
 #define LENGTH 8				/* bytes before the header */
@@ -115,7 +117,13 @@ answers(const NnModel *model)
 	NnValue		inputs[2] = {0};
 	NnReading	readings[2];
 	float		out[2 * 8];
-	NnStatus	status;
+	NnTaggedText tagged[2];
+	NnEntities	entities[2];
+	NnWriteOptions write = {.beam = 2, .max_tokens = 4, .length_penalty = 0.6, .temperature = 1.0};
+	NnWritten	written[2];
+	NnLikelihood likelihood[2];
+	NnTraced	traced;
+	NnStatus	status = NN_OK;
 
 	if (model->spec.input == NN_INPUT_TEXT)
 	{
@@ -128,10 +136,23 @@ answers(const NnModel *model)
 	{
 		inputs[0].kind = inputs[1].kind = NN_VALUE_NUMBERS;
 		inputs[0].numbers = inputs[1].numbers = numbers;
-		inputs[0].n_channels = inputs[1].n_channels = model->spec.embedding;
-		inputs[0].n_steps = inputs[1].n_steps = model->flat_steps;
+		inputs[0].n_channels = inputs[1].n_channels = model->n_channels;
+		inputs[0].n_steps = inputs[1].n_steps = model->flat_steps > 0 ? model->flat_steps : 1;
 	}
-	status = model->spec.n_outputs <= 8 ? nn_answer(model, inputs, 2, scratch, out, readings, NULL, &err) : NN_OK;
+	if (model->spec.task == NN_TASK_TAG)
+		status = nn_answer_tags(model, inputs, 2, scratch, tagged, entities, readings, &err);
+	else if (model->spec.task == NN_TASK_LANGUAGE)
+	{
+		status = nn_likelihood(model, inputs, 2, scratch, likelihood, readings, &err);
+		if (status == NN_OK)
+			status = nn_generate(model, inputs, &write, scratch, written, &err);
+	}
+	else if (model->spec.task == NN_TASK_TRANSLATE || model->spec.task == NN_TASK_CAPTION)
+		status = nn_write(model, inputs, 2, &write, true, scratch, written, readings, &err);
+	else if (model->spec.task != NN_TASK_FORECAST && model->spec.n_outputs <= 8)
+		status = nn_answer(model, inputs, 2, scratch, out, readings, NULL, &err);
+	if (status == NN_OK)
+		status = nn_trace(model, inputs, scratch, &traced, &err);
 	nn_arena_destroy(scratch);
 
 	/* huge weights, though finite, may give no finite answer: an error that says so */
@@ -286,7 +307,9 @@ static const Attack metadata_attacks[] = {
 	{"an unknown member of the spec", FILE_CASE_TEXT, Q "outputs" Q, Q "more" Q ":1," Q "outputs" Q, "not known"},
 	{"a member of the spec twice", FILE_CASE_TEXT, Q "outputs" Q, Q "outputs" Q ":3," Q "outputs" Q, "repeats"},
 	{"a spec without a task", FILE_CASE_TEXT, Q "task" Q ":" Q "classify" Q ",", "", "task"},
-	{"an unknown task", FILE_CASE_TEXT, "classify", "translate", "task"},
+	{"an unknown task", FILE_CASE_TEXT, "classify", "cluster", "task"},
+	{"another task", FILE_CASE_TEXT, "classify", "translate", "decoder_layers"},
+	{"a member of another task", FILE_CASE_TEXT, Q "outputs" Q, Q "horizon" Q ":0," Q "outputs" Q, "not known"},
 	{"an unknown cell", FILE_CASE_TEXT, Q "lstm" Q, Q "qrnn" Q, "cell"},
 	{"a cell that is a number", FILE_CASE_TEXT, Q "lstm" Q, "2", "cell"},
 	{"another cell", FILE_CASE_TEXT, Q "lstm" Q, Q "gru" Q, "asks for"},
@@ -312,12 +335,55 @@ static const Attack metadata_attacks[] = {
 	{"other outputs", FILE_CASE_TEXT, Q "outputs" Q ":3", Q "outputs" Q ":4", "labels"},
 	{"many outputs", FILE_CASE_TEXT, Q "outputs" Q ":3", Q "outputs" Q ":100000", "too short"},
 	{"channels that do not fit", FILE_CASE_SERIES, Q "embedding" Q ":2", Q "embedding" Q ":3", "channels"},
+	{"a tagger without spelling", FILE_CASE_TAG, "," Q "spelling_rows" Q ":7," Q "spelling" Q ":3", "", "spelling_rows"},
+	{"spelling without a width", FILE_CASE_TAG, Q "spelling" Q ":3", Q "spelling" Q ":0", "unsound"},
+	{"a spelling table past its range", FILE_CASE_TAG, Q "spelling_rows" Q ":7", Q "spelling_rows" Q ":4000001", "spelling_rows"},
+	{"a giant spelling table", FILE_CASE_TAG, Q "spelling_rows" Q ":7", Q "spelling_rows" Q ":4000000", "too short"},
+	{"another spelling table", FILE_CASE_TAG, Q "spelling_rows" Q ":7", Q "spelling_rows" Q ":6", "asks for"},
+	{"too many tags", FILE_CASE_TAG, Q "outputs" Q ":5", Q "outputs" Q ":4097", "unsound"},
+	{"more tags", FILE_CASE_TAG, Q "outputs" Q ":5", Q "outputs" Q ":6", "labels"},
+	{"a tag twice", FILE_CASE_TAG, Q "B-PER" Q, Q "B-LOC" Q, "twice"},
+	{"no tags", FILE_CASE_TAG, "\"labels\":", "\"label\":", "labels"},
+	{"a pooled tagger", FILE_CASE_TAG, Q "pool" Q ":" Q Q, Q "pool" Q ":" Q "max" Q, "unsound"},
+	{"outputs beside a vocabulary", FILE_CASE_LANGUAGE, Q "outputs" Q ":0", Q "outputs" Q ":2", "unsound"},
+	{"a language model of two directions and layers", FILE_CASE_LANGUAGE, Q "bidirectional" Q ":false",
+	Q "bidirectional" Q ":true", "unsound"},
+	{"a language model without a vocabulary", FILE_CASE_LANGUAGE, Q "vocabulary" Q ":260", Q "vocabulary" Q ":0", "unsound"},
+	{"a language model that needs no readout", FILE_CASE_LANGUAGE, Q "embedding" Q ":2", Q "embedding" Q ":3", "asks for"},
+	{"a translation without a decoder", FILE_CASE_TRANSLATE, Q "decoder_layers" Q ":2", Q "decoder_layers" Q ":0", "unsound"},
+	{"a layer of the decoder too few", FILE_CASE_TRANSLATE, Q "decoder_layers" Q ":2", Q "decoder_layers" Q ":1", "asks for"},
+	{"eight layers of the decoder", FILE_CASE_TRANSLATE, Q "decoder_layers" Q ":2", Q "decoder_layers" Q ":8", "too short"},
+	{"nine layers of the decoder", FILE_CASE_TRANSLATE, Q "decoder_layers" Q ":2", Q "decoder_layers" Q ":9", "decoder_layers"},
+	{"copying left away", FILE_CASE_TRANSLATE, Q "copy" Q ":true", Q "copy" Q ":false", "does not belong"},
+	{"copying that is a text", FILE_CASE_TRANSLATE, Q "copy" Q ":true", Q "copy" Q ":" Q "yes" Q, "copy"},
+	{"channels of a text", FILE_CASE_TRANSLATE, Q "channels" Q ":0", Q "channels" Q ":1", "unsound"},
+	{"a caption that copies", FILE_CASE_CAPTION, Q "copy" Q ":false", Q "copy" Q ":true", "unsound"},
+	{"a caption of nothing", FILE_CASE_CAPTION, Q "channels" Q ":5", Q "channels" Q ":0", "unsound"},
+	{"a caption of more", FILE_CASE_CAPTION, Q "channels" Q ":5", Q "channels" Q ":6", "asks for"},
+	{"a caption of a text", FILE_CASE_CAPTION, Q "vector" Q, Q "text" Q, "unsound"},
+	{"a vector's encoder", FILE_CASE_CAPTION, Q "layers" Q ":0", Q "layers" Q ":1", "unsound"},
+	{"a forecast of no steps", FILE_CASE_FORECAST, Q "horizon" Q ":3", Q "horizon" Q ":0", "unsound"},
+	{"steps that do not fit", FILE_CASE_FORECAST, Q "horizon" Q ":3", Q "horizon" Q ":4", "unsound"},
+	{"a forecast past its range", FILE_CASE_FORECAST, Q "horizon" Q ":3", Q "horizon" Q ":10001", "horizon"},
+	{"no quantiles", FILE_CASE_FORECAST, Q "quantiles" Q ":3", Q "quantiles" Q ":0", "unsound"},
+	{"a forecast of other channels", FILE_CASE_FORECAST, Q "quantiles" Q ":3", Q "quantiles" Q ":1", "channels"},
 	{"a task without its target", FILE_CASE_SERIES, Q "regress" Q, Q "classify" Q, "outputs"},
 	{"no reading", FILE_CASE_TEXT, "\"reading\":", "\"reeding\":", "lacks \"reading\""},
 	{"max_tokens of 0", FILE_CASE_TEXT, Q "max_tokens" Q ":17", Q "max_tokens" Q ":0", "max_tokens"},
 	{"max_tokens past its range", FILE_CASE_TEXT, Q "max_tokens" Q ":17", Q "max_tokens" Q ":1000001", "max_tokens"},
 	{"more units than entries", FILE_CASE_TEXT, Q "units" Q ":2", Q "units" Q ":5", "units"},
 	{"units without a vocabulary", FILE_CASE_BAG, Q "units" Q ":0", Q "units" Q ":1", "units"},
+	{"another unit", FILE_CASE_TAG, Q "unit" Q ":" Q "given" Q, Q "unit" Q ":" Q "taken" Q, "unit"},
+	{"a unit that is a number", FILE_CASE_TAG, Q "unit" Q ":" Q "given" Q, Q "unit" Q ":2", "unit"},
+	{"exactness that is a number", FILE_CASE_LANGUAGE, Q "exact" Q ":true", Q "exact" Q ":1", "exact"},
+	{"exactness said", FILE_CASE_TEXT, Q "char_ngrams" Q ":true", Q "char_ngrams" Q ":true," Q "exact" Q ":false", ""},
+	{"exactness of numbers", FILE_CASE_SERIES, Q "max_tokens" Q ":17", Q "max_tokens" Q ":17," Q "exact" Q ":true", "not known"},
+	{"a window of labels", FILE_CASE_TEXT, Q "max_tokens" Q ":17", Q "max_tokens" Q ":17," Q "window" Q ":4", "not known"},
+	{"a forecast without its window", FILE_CASE_FORECAST, "," Q "window" Q ":4", "", "window"},
+	{"a window of 0", FILE_CASE_FORECAST, Q "window" Q ":4", Q "window" Q ":0", "window"},
+	{"another window", FILE_CASE_FORECAST, Q "window" Q ":4", Q "window" Q ":5", "window"},
+	{"a negative season", FILE_CASE_FORECAST, Q "season" Q ":2", Q "season" Q ":-2", "season"},
+	{"a season past its range", FILE_CASE_FORECAST, Q "season" Q ":2", Q "season" Q ":1000001", "season"},
 	{"units of numbers", FILE_CASE_SERIES, Q "max_tokens" Q ":17", Q "max_tokens" Q ":17," Q "units" Q ":0", "not known"},
 	{"no labels", FILE_CASE_TEXT, "\"labels\":", "\"label\":", "labels"},
 	{"labels that are an object", FILE_CASE_TEXT, "\"labels\":\"[", "\"labels\":\"{}\",\"x\":\"[", "labels"},
@@ -491,6 +557,11 @@ static const DataAttack data_attacks[] = {
 	{"an entry of 65535 bytes", FILE_CASE_TEXT, "\"vocabulary.lengths\"", 0, "\xff\xff", 2, "length"},
 	{"a word that is not UTF-8", FILE_CASE_TEXT, "\"vocabulary.bytes\"", 8, "\xff", 1, "not text"},
 	{"a word with a 0", FILE_CASE_TEXT, "\"vocabulary.bytes\"", 5, "\x00", 1, "not text"},
+	{"NaN in a transition", FILE_CASE_TAG, "\"crf.transitions\"", 4, "\x01\x7e", 2, "finite"},
+	{"infinity in a transition", FILE_CASE_TAG, "\"crf.end_transitions\"", 4, "\x00\x00\x80\xff", 4, "finite"},
+	{"NaN in a decoder", FILE_CASE_TRANSLATE, "\"decoder.weight_hh_l1\"", 0, "\x01\x7c", 2, "finite"},
+	{"a caption's scale of 0", FILE_CASE_CAPTION, "\"input.scale\"", 16, "\x00\x00\x00\x00", 4, "channel 5"},
+	{"a word of a tagger that repeats", FILE_CASE_TAG, "\"vocabulary.bytes\"", 2, "catcat", 6, "the same"},
 	{"NaN in a mean", FILE_CASE_SERIES, "\"input.mean\"", 0, "\x00\x00\xc0\x7f", 4, "finite"},
 	{"a scale of 0", FILE_CASE_SERIES, "\"input.scale\"", 4, "\x00\x00\x00\x00", 4, "channel 2"},
 	{"a scale of -0", FILE_CASE_SERIES, "\"input.scale\"", 4, "\x00\x00\x00\x80", 4, "channel 2"},
@@ -537,6 +608,9 @@ main(void)
 		test_cut((FileCase) which);
 	test_flip(FILE_CASE_TEXT, NN_FLOAT_F16);
 	test_flip(FILE_CASE_SERIES, NN_FLOAT_F32);
+	test_flip(FILE_CASE_TAG, NN_FLOAT_F16);
+	test_flip(FILE_CASE_TRANSLATE, NN_FLOAT_F16);
+	test_flip(FILE_CASE_FORECAST, NN_FLOAT_F16);
 	test_attacks(container_attacks, sizeof(container_attacks) / sizeof(container_attacks[0]));
 	test_attacks(metadata_attacks, sizeof(metadata_attacks) / sizeof(metadata_attacks[0]));
 	test_header();

@@ -92,7 +92,7 @@ backward_distance(const GoldenCase *golden, NnNet *net, const NnBatch *batch, Nn
 	if (golden_find(golden, "class_weight") != NULL)
 		loss_options.class_weight = golden_find(golden, "class_weight")->floats;
 	nn_rng_seed(&rng, 1);
-	net_case_check(nn_net_backward(net, batch, &dropout, &loss_options, &rng, scratch, &loss, &err), &err);
+	net_case_check(nn_net_backward(net, batch, NULL, &dropout, &loss_options, &rng, scratch, &loss, &err), &err);
 	worst = fabs(loss - *golden_floats(golden, 1, "loss"));
 	for (int k = 0; k < nn_net_n_tensors(net); k++)
 	{
@@ -169,7 +169,7 @@ train_step(const GoldenCase *golden, NnNet *net, NnOptimizer *optimizer, NnArena
 	net_case_pack(nn_net_spec(net), rows, NULL, n, &batch, order);
 	nn_rng_seed(&rng, 1);
 	nn_arena_reset(scratch);
-	net_case_check(nn_net_backward(net, &batch, &dropout, &loss_options, &rng, scratch, &loss, &err), &err);
+	net_case_check(nn_net_backward(net, &batch, NULL, &dropout, &loss_options, &rng, scratch, &loss, &err), &err);
 	norm = nn_optimizer_norm(optimizer);
 	nn_optimizer_step(optimizer, 1.0, norm);
 	nn_net_pack(net);

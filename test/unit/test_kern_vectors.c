@@ -119,6 +119,8 @@ check_vectors(const NnKernels *kernels, int n)
 	naive->multiply(n, x, expected);
 	kernels->scale(n, 1.7f, y);
 	naive->scale(n, 1.7f, expected);
+	kernels->scale_shift(n, 0.7f, -0.1f, y);
+	naive->scale_shift(n, 0.7f, -0.1f, expected);
 	is_right &= kern_case_is_same(y, expected, size, 1e-6f);
 	kernels->maximum(n, x, y);
 	naive->maximum(n, x, expected);
@@ -131,6 +133,16 @@ check_vectors(const NnKernels *kernels, int n)
 	naive->exp(n, expected, expected);
 	is_right &= kern_case_is_same(y, expected, size, 1e-5f);
 	is_right &= kernels->sum_squares(n, x) == naive->sum_squares(n, x);
+	is_right &= kernels->sum(n, x) == naive->sum(n, x);
+	is_right &= kernels->highest(n, x) == naive->highest(n, x);
+	is_right &= fabs(kernels->exp_sum(n, 0.3f, x, NULL) - naive->exp_sum(n, 0.3f, x, NULL)) <=
+		(kern_case_is_fused() ? 0.0 : 1e-5 * n);
+	is_right &= kernels->exp_sum(n, 0.3f, x, NULL) == kernels->exp_sum(n, 0.3f, x, y);
+	naive->exp_sum(n, 0.3f, x, expected);
+	is_right &= kern_case_is_same(y, expected, size, 1e-5f);
+	is_right &= kernels->exp_sum(n, 0.3f, y, y) == naive->sum(n, y);
+	naive->exp_sum(n, 0.3f, expected, expected);
+	is_right &= kern_case_is_same(y, expected, size, 1e-5f);
 	for (int i = 0; i < 4; i++)
 	{
 		state[i] = kern_case_copy(i == 3 ? v : x, size);
@@ -252,6 +264,27 @@ test_vectors(const NnKernels *kernels)
 	ok(n_wrong == 0, "%s: nn_all_finite finds one that is not, anywhere", kernels->name);
 }
 
+/* The largest of n numbers wherever it stands, and NaNs as if they were not there. */
+static void
+test_highest(const NnKernels *kernels)
+{
+	float		x[150];
+	int			n_wrong = 0;
+
+	for (int n = 1; n <= 150; n++)
+	{
+		for (int at = 0; at < n; at++)
+		{
+			for (int i = 0; i < n; i++)
+				x[i] = i % 3 == 0 ? NAN : -2.0f - (float) i;
+			x[at] = -1.0f;
+			n_wrong += kernels->highest(n, x) != -1.0f;
+		}
+	}
+	n_wrong += kernels->highest(0, x) != -INFINITY;
+	ok(n_wrong == 0, "%s: nn_highest finds the largest, anywhere", kernels->name);
+}
+
 /* A softmax in double, with a spread that overflows a plain exp. */
 static void
 test_softmax(const NnKernels *kernels)
@@ -284,6 +317,7 @@ main(void)
 			continue;
 		test_activations(kernels);
 		test_softmax(kernels);
+		test_highest(kernels);
 		if (kernels != &nn_kernels_naive)
 			test_vectors(kernels);
 	}

@@ -65,7 +65,7 @@ run_scarce(int n, const NnSpec *spec, const NnBatch *batch, float *out)
 		status = nn_net_forward(net, batch, scratch, out, NULL, NULL, NULL, NULL);
 	}
 	if (status == NN_OK)
-		status = nn_net_backward(net, batch, &dropout, &loss_options, &rng, scratch, &loss, NULL);
+		status = nn_net_backward(net, batch, NULL, &dropout, &loss_options, &rng, scratch, &loss, NULL);
 	nn_arena_destroy(arena);
 	nn_arena_destroy(scratch);
 	return status;
@@ -133,7 +133,7 @@ test_scratch(NnCell cell, NnInputKind input)
 			nn_arena_take(scratch, n_taken, 1);
 			scarce.n_left = 0;
 			status = is_backward
-				? nn_net_backward(training.net, &training.batch, &training.dropout, &training.loss_options,
+				? nn_net_backward(training.net, &training.batch, NULL, &training.dropout, &training.loss_options,
 								  &rng, scratch, &loss, NULL)
 				: nn_net_forward(training.net, &training.batch, scratch, out, NULL, NULL, NULL, NULL);
 			n_refused += status == NN_ENOMEM;
@@ -174,10 +174,10 @@ test_sizes(void)
 		for (int round = 0; round < 2; round++)
 		{
 			nn_arena_reset(scratch);
-			if (nn_net_backward(net, &batch, &dropout, &loss_options, &rng, scratch, &loss, NULL) != NN_OK)
+			if (nn_net_backward(net, &batch, NULL, &dropout, &loss_options, &rng, scratch, &loss, NULL) != NN_OK)
 				n_over++;
 		}
-		bound = nn_net_batch_bytes(&spec, true, batch.n_sequences, batch.n_rows, batch.n_distinct);
+		bound = nn_net_batch_bytes(&spec, true, &(NnBatchSize) {.B = batch.n_sequences, .N = batch.n_rows, .U = batch.n_distinct});
 		if (nn_arena_bytes(scratch) > bound)
 		{
 			printf("# %s: %zu bytes, bound %zu\n", net_case_cells[spec.cell], nn_arena_bytes(scratch), bound);

@@ -219,7 +219,7 @@ bench_backward(Bench *bench, int k)
 	nn_arena_reset(bench->scratch);
 	nn_batch_pack(&bench->batch, &bench->spec, &bench->set.examples, pick, B, 0, NULL,
 				  bench->scratch, order, &err);
-	if (nn_net_backward(bench->net, &bench->batch, &dropout, &loss_options, &bench->rng,
+	if (nn_net_backward(bench->net, &bench->batch, NULL, &dropout, &loss_options, &bench->rng,
 						bench->scratch, &loss, &err) != NN_OK)
 		printf("Bail out! %s\n", err.message);
 }

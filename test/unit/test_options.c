@@ -154,7 +154,7 @@ test_kinds(void)
 	   "the empty text is no choice");
 	ok(nn_options_set_text(&options, "cell", "auto", &err) == NN_OK && options.cell == NN_AUTO, "auto where auto is the default");
 	ok(nn_options_set_text(&options, "schedule", "auto", &err) == NN_ERANGE, "and nowhere else");
-	ok(nn_options_set_text(&options, "hidden", "auto", &err) == NN_EINVAL, "not for numbers with a default either");
+	ok(nn_options_set_text(&options, "layers", "auto", &err) == NN_EINVAL, "not for numbers with a default either");
 	ok(nn_options_set_number(&options, "epochs", 3, &err) == NN_OK &&
 	   nn_options_set_text(&options, "epochs", "auto", &err) == NN_OK && options.epochs == NN_AUTO, "auto for a number");
 	ok(nn_options_set_text(&options, "pool", "mean+attention", &err) == NN_OK &&

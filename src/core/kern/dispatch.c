@@ -182,6 +182,12 @@ nn_scale(int64_t n, float a, float *x)
 }
 
 void
+nn_scale_shift(int64_t n, float a, float b, float *x)
+{
+	nn_kern_table()->scale_shift(n, a, b, x);
+}
+
+void
 nn_multiply(int64_t n, const float *x, float *y)
 {
 	nn_kern_table()->multiply(n, x, y);
@@ -206,9 +212,27 @@ nn_sum_rows(int64_t M, int N, const float *C, int ldc, float *sum)
 }
 
 double
+nn_sum(int64_t n, const float *x)
+{
+	return nn_kern_table()->sum(n, x);
+}
+
+double
 nn_sum_squares(int64_t n, const float *x)
 {
 	return nn_kern_table()->sum_squares(n, x);
+}
+
+float
+nn_highest(int64_t n, const float *x)
+{
+	return nn_kern_table()->highest(n, x);
+}
+
+double
+nn_exp_sum(int64_t n, float shift, const float *x, float *y)
+{
+	return nn_kern_table()->exp_sum(n, shift, x, y);
 }
 
 bool

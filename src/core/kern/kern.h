@@ -130,12 +130,18 @@ void		nn_exp(int64_t n, const float *x, float *y);
 
 void		nn_axpy(int64_t n, float a, const float *x, float *y);	/* y += a x */
 void		nn_scale(int64_t n, float a, float *x); /* x *= a */
+void		nn_scale_shift(int64_t n, float a, float b, float *x);	/* x = a x + b */
 void		nn_multiply(int64_t n, const float *x, float *y);	/* y *= x */
 void		nn_maximum(int64_t n, const float *x, float *y);	/* y = max(x, y) */
 void		nn_add_rows(int64_t M, int N, const float *bias, float *C, int ldc);	/* each row of C += bias */
 void		nn_sum_rows(int64_t M, int N, const float *C, int ldc, float *sum); /* sum += each row of C */
-double		nn_sum_squares(int64_t n, const float *x);	/* fixed order, in double */
+double		nn_sum(int64_t n, const float *x);	/* fixed order, in double */
+double		nn_sum_squares(int64_t n, const float *x);	/* likewise */
+float		nn_highest(int64_t n, const float *x);	/* -inf if there is none; a NaN counts as none */
 bool		nn_all_finite(int64_t n, const float *x);
+
+/* y = exp(x - shift), unless y is NULL, and the sum of these as nn_sum() adds; y may be x. */
+double		nn_exp_sum(int64_t n, float shift, const float *x, float *y);
 
 /* Rows of C become their softmax (maximum subtracted first); sums run from 0 to N - 1. */
 void		nn_softmax_rows(int64_t M, int N, float *C, int ldc);

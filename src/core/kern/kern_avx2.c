@@ -37,6 +37,8 @@
 #define v_load_n(from, n)	((Vec) _mm256_maskload_ps((from), first_lanes(n)))
 #define v_store_n(to, v, n) _mm256_maskstore_ps((to), first_lanes(n), (v))
 
+#define v_double(from)	((DVec) _mm256_cvtps_pd(_mm_loadu_ps(from)))
+
 /* A mask of the first n lanes. */
 static inline __m256i
 first_lanes(int n)

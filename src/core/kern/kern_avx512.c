@@ -42,6 +42,9 @@
 #define v_store_n(to, v, n) \
 	_mm512_mask_storeu_ps((to), (__mmask16) ((1u << (n)) - 1), (v))
 
+/* Eight floats as doubles: gcc 12 makes four instructions of __builtin_convertvector. */
+#define v_double(from)	((DVec) _mm512_cvtps_pd(_mm256_loadu_ps(from)))
+
 #include "kern/kern_body.h"
 
 #if defined(__clang__)

@@ -7,7 +7,7 @@
  *   NN_KERNELS, NN_KERNELS_NAME  the table to define, and its name
  *   NN_TILE_ROWS, NN_TILE_PANELS, NN_TILE_VECTORS, NN_TILE_LIST(X)
  *                    the tiles of products to compile (kern_body_gemm.h)
- *   v_fma, v_max, v_min, v_sqrt, v_load_n, v_store_n, v_keep
+ *   v_fma, v_max, v_min, v_sqrt, v_load_n, v_store_n, v_keep, v_double
  * Here are vectors, sigma, tanh and exp; kern_body_gemm.h has the products,
  * kern_body_steps.h the recurrent steps, kern_body_vectors.h the rest, and at the
  * end is the table of all.  Functions have the names they have in kern_naive.c,
@@ -150,11 +150,15 @@ const NnKernels NN_KERNELS = {
 	.exp = body_exp,
 	.axpy = body_axpy,
 	.scale = body_scale,
+	.scale_shift = body_scale_shift,
 	.multiply = body_multiply,
 	.maximum = body_maximum,
 	.add_rows = body_add_rows,
 	.sum_rows = body_sum_rows,
+	.sum = body_sum,
 	.sum_squares = body_sum_squares,
+	.highest = body_highest,
+	.exp_sum = body_exp_sum,
 	.all_finite = body_all_finite,
 	.softmax_rows = body_softmax_rows,
 	.adam = body_adam,

@@ -14,7 +14,7 @@
 /* Blocks of products, in numbers; all are multiples of every tile's. */
 #define NN_GROUP_ROWS	96		/* of A beside all panels of B, in L2 */
 #define NN_BLOCK_K		192
-#define NN_BLOCK_N		128
+#define NN_BLOCK_N		256
 #define NN_BLOCK_M		96
 
 /*
@@ -106,6 +106,22 @@ static const TileFunction tiles[NN_TILE_ROWS + 1][NN_TILE_PANELS + 1] = {
 };
 
 /*
+ * Ask for R rows of Q panels of C, which the next tile starts from: they are too
+ * far apart for the hardware to foresee.  Measured: 6 % where C is larger than L2,
+ * less than 1 % lost where it is not.  Below NN_ASK_K (a guess) the tile is over
+ * before they would be here.
+ */
+#define NN_ASK_K		64
+
+static NN_INLINE void
+ask_for_tile(int64_t R, int Q, const float *C, size_t ldc)
+{
+	for (int64_t r = 0; r < R; r++, C += ldc)
+		for (int q = 0; q < Q; q++)
+			__builtin_prefetch(C + q * NN_PANEL, 1);
+}
+
+/*
  * C (M, N) = A B for B in panels.  A panel, or a few of them, stays in the L1
  * cache while a group of blocks of rows, which stays in L2, passes by.  Blocks
  * are nearly equal in height, since the flattest are the slowest; few rows take
@@ -137,6 +153,15 @@ gemm_rows(int64_t M, int N, int K, const float *A, size_t lda, size_t a_step,
 				int64_t		m = block * M / n_blocks;
 				int64_t		R = (block + 1) * M / n_blocks - m;
 
+				if (is_added && K >= NN_ASK_K)
+				{
+					if (block + 1 < last)
+						ask_for_tile((block + 2) * M / n_blocks - m - R, Q,
+									 C + (m + R) * ldc + p * NN_PANEL, ldc);
+					else if (p + 2 * Q <= n_panels)
+						ask_for_tile((first + 1) * M / n_blocks - first * M / n_blocks, Q,
+									 C + first * M / n_blocks * ldc + (p + Q) * NN_PANEL, ldc);
+				}
 				tiles[R][Q] (K, A + m * lda, lda, a_step, B,
 							 C + m * ldc + p * NN_PANEL, ldc, N - p * NN_PANEL, is_added);
 			}
@@ -152,11 +177,12 @@ body_gemm_packed(int64_t M, int N, int K, const float *A, int lda,
 }
 
 /*
- * The large products.  B is packed block by block on the stack (128 kB: half of
- * the smallest L2 cache we care for), with as many k as leave a pair of panels in
- * L1.  A is read where it lies unless it is transposed: then its numbers of one
- * k are neighbors, but those of the next k are a whole row away, and some rows
- * are copied together (48 kB) before all panels pass by them.
+ * The large products.  B is packed block by block on the stack (at most 192 kB,
+ * which the L2 cache of any server holds), with as many k as leave a pair of
+ * panels in L1; blocks are nearly equal in width, in whole pairs of panels.
+ * A is read where it lies unless it is transposed: then its numbers of one k are
+ * neighbors, but those of the next k are a whole row away, and some rows are
+ * copied together (72 kB) before all panels pass by them.
  * Splitting K changes nothing in the result: a later block goes on from C.
  */
 static void
@@ -188,15 +214,17 @@ body_gemm(bool trans_a, bool trans_b, int M, int N, int K,
 		  float *C, int ldc, bool is_added)
 {
 	float		packed[NN_BLOCK_K * NN_BLOCK_N] __attribute__((aligned(64)));
+	int			n_blocks = (N + NN_BLOCK_N - 1) / NN_BLOCK_N;
+	int			width = n_blocks > 0 ? ((N + n_blocks - 1) / n_blocks + 31) / 32 * 32 : NN_BLOCK_N;
 	int			k = 0;
 
 	do
 	{
 		int			n_k = K - k < NN_BLOCK_K ? K - k : NN_BLOCK_K;
 
-		for (int n = 0; n < N; n += NN_BLOCK_N)
+		for (int n = 0; n < N; n += width)
 		{
-			int			n_n = N - n < NN_BLOCK_N ? N - n : NN_BLOCK_N;
+			int			n_n = N - n < width ? N - n : width;
 			size_t		at = trans_b ? (size_t) n * ldb + k : (size_t) k * ldb + n;
 
 			nn_pack(B + at, ldb, n_k, n_n, trans_b, packed);

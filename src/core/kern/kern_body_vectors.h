@@ -58,6 +58,14 @@ body_scale(int64_t n, float a, float *y)
 }
 
 static void
+body_scale_shift(int64_t n, float a, float b, float *y)
+{
+	const float *x = y;
+
+	NN_ELEMENTWISE(v_fma(v_all(a), vx, v_all(b)));
+}
+
+static void
 body_multiply(int64_t n, const float *x, float *y)
 {
 	NN_ELEMENTWISE(vx * vy);
@@ -117,36 +125,121 @@ body_sum_rows(int64_t M, int N, const float *C, int ldc, float *sum)
 	}
 }
 
-/* 16 sums side by side whatever the width: kern_naive.c. */
-static double
-body_sum_squares(int64_t n, const float *x)
+/* 16 parts side by side whatever the width: kern_naive.c. */
+#define V_HALF		(NN_VW / 2)
+#define V_PARTS		(16 / V_HALF)
+
+static NN_INLINE double
+v_add_parts(double part[16])
 {
-	enum
-	{
-		half = NN_VW / 2,
-		n_vectors = 16 / half
-	};
-	DVec		partial[n_vectors] = {{0}};
-	double		sums[16];
+	for (int half = 8; half > 0; half /= 2)
+		for (int i = 0; i < half; i++)
+			part[i] += part[i + half];
+	return part[0];
+}
+
+static double
+body_sum(int64_t n, const float *x)
+{
+	DVec		parts[V_PARTS] = {{0}};
+	double		part[16];
 	int64_t		i = 0;
 
 	for (; i + 16 <= n; i += 16)
 	{
 		NN_UNROLL
-			for (int s = 0; s < n_vectors; s++)
-		{
-			DVec		d = __builtin_convertvector(*(const HalfUnaligned *) (x + i + s * half), DVec);
+			for (int s = 0; s < V_PARTS; s++)
+			parts[s] += v_double(x + i + s * V_HALF);
+	}
+	memcpy(part, parts, sizeof(part));
+	for (; i < n; i++)
+		part[i % 16] += (double) x[i];
+	return v_add_parts(part);
+}
 
-			partial[s] += d * d;
+static double
+body_sum_squares(int64_t n, const float *x)
+{
+	DVec		parts[V_PARTS] = {{0}};
+	double		part[16];
+	int64_t		i = 0;
+
+	for (; i + 16 <= n; i += 16)
+	{
+		NN_UNROLL
+			for (int s = 0; s < V_PARTS; s++)
+		{
+			DVec		d = v_double(x + i + s * V_HALF);
+
+			parts[s] += d * d;
 		}
 	}
-	memcpy(sums, partial, sizeof(sums));
+	memcpy(part, parts, sizeof(part));
 	for (; i < n; i++)
-		sums[i % 16] += (double) x[i] * (double) x[i];
-	for (int width = 8; width > 0; width /= 2)
-		for (int j = 0; j < width; j++)
-			sums[j] += sums[j + width];
-	return sums[0];
+		part[i % 16] += (double) x[i] * (double) x[i];
+	return v_add_parts(part);
+}
+
+/* Four vectors at a time, for the latency of a maximum. */
+static float
+body_highest(int64_t n, const float *x)
+{
+	Vec			most[4] = {v_all(-INFINITY), v_all(-INFINITY), v_all(-INFINITY), v_all(-INFINITY)};
+	float		highest = -INFINITY;
+	int64_t		i = 0;
+
+	for (; i + 4 * NN_VW <= n; i += 4 * NN_VW)
+	{
+		NN_UNROLL
+			for (int w = 0; w < 4; w++)
+			most[w] = v_max(v_load(x + i + w * NN_VW), most[w]);
+	}
+	most[0] = v_max(v_max(most[0], most[1]), v_max(most[2], most[3]));
+	for (int j = 0; j < NN_VW; j++)
+		highest = most[0][j] > highest ? most[0][j] : highest;
+	for (; i < n; i++)
+		highest = x[i] > highest ? x[i] : highest;
+	return highest;
+}
+
+/* 16 numbers are computed, stored for a moment, and added as doubles. */
+static NN_INLINE double
+exp_sum(int64_t n, float shift, const float *x, float *y, const bool is_stored)
+{
+	DVec		parts[V_PARTS] = {{0}};
+	double		part[16];
+	float		e[16] __attribute__((aligned(64)));
+	int64_t		i = 0;
+
+	for (; i + 16 <= n; i += 16)
+	{
+		float	   *to = is_stored ? y + i : e;
+
+		NN_UNROLL
+			for (int w = 0; w < V_PER_PANEL; w++)
+			v_store(to + w * NN_VW, v_exp(v_load(x + i + w * NN_VW) - v_all(shift)));
+		NN_UNROLL
+			for (int s = 0; s < V_PARTS; s++)
+			parts[s] += v_double(to + s * V_HALF);
+	}
+	memcpy(part, parts, sizeof(part));
+	for (; i < n; i += NN_VW)
+	{
+		int			n_left = n - i < NN_VW ? (int) (n - i) : NN_VW;
+
+		v_store(e, v_exp(v_load_part(x + i, n_left) - v_all(shift)));
+		for (int j = 0; j < n_left; j++)
+			part[(i + j) % 16] += (double) e[j];
+		if (is_stored)
+			memcpy(y + i, e, (size_t) n_left * sizeof(float));
+	}
+	return v_add_parts(part);
+}
+
+static double
+body_exp_sum(int64_t n, float shift, const float *x, float *y)
+{
+	return y != NULL ? exp_sum(n, shift, x, y, true) : exp_sum(n, shift, x, NULL, false);
 }
 
 /* Zero times a finite number adds nothing; times infinity or NaN it gives NaN, which stays. */

@@ -33,6 +33,7 @@
 #endif
 
 #define v_keep(a)		((void) 0)
+#define v_double(from)	__builtin_convertvector(*(const HalfUnaligned *) (from), DVec)
 
 typedef float __attribute__((vector_size(16))) Vec4;
 typedef int32_t __attribute__((vector_size(16))) IVec4;

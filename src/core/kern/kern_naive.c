@@ -328,6 +328,13 @@ naive_scale(int64_t n, float a, float *x)
 }
 
 static void
+naive_scale_shift(int64_t n, float a, float b, float *x)
+{
+	for (int64_t i = 0; i < n; i++)
+		x[i] = fmaf(a, x[i], b);
+}
+
+static void
 naive_multiply(int64_t n, const float *x, float *y)
 {
 	for (int64_t i = 0; i < n; i++)
@@ -358,20 +365,63 @@ naive_sum_rows(int64_t M, int N, const float *C, int ldc, float *sum)
 }
 
 /*
- * 16 sums side by side, number i into sum i mod 16, then halves added:
- * 8 and 8, 4 and 4, 2 and 2, 1 and 1.  The square of a float is exact in double.
+ * Sums have 16 parts side by side, number i in part i mod 16; at the end halves
+ * are added: 8 and 8, 4 and 4, 2 and 2, 1 and 1.
  */
+static double
+add_parts(double part[16])
+{
+	for (int half = 8; half > 0; half /= 2)
+		for (int i = 0; i < half; i++)
+			part[i] += part[i + half];
+	return part[0];
+}
+
+static double
+naive_sum(int64_t n, const float *x)
+{
+	double		part[16] = {0};
+
+	for (int64_t i = 0; i < n; i++)
+		part[i % 16] += (double) x[i];
+	return add_parts(part);
+}
+
+/* The square of a float is exact in double. */
 static double
 naive_sum_squares(int64_t n, const float *x)
 {
-	double		sums[16] = {0};
+	double		part[16] = {0};
 
 	for (int64_t i = 0; i < n; i++)
-		sums[i % 16] += (double) x[i] * (double) x[i];
-	for (int half = 8; half > 0; half /= 2)
-		for (int i = 0; i < half; i++)
-			sums[i] += sums[i + half];
-	return sums[0];
+		part[i % 16] += (double) x[i] * (double) x[i];
+	return add_parts(part);
+}
+
+static float
+naive_highest(int64_t n, const float *x)
+{
+	float		highest = -INFINITY;
+
+	for (int64_t i = 0; i < n; i++)
+		highest = x[i] > highest ? x[i] : highest;
+	return highest;
+}
+
+static double
+naive_exp_sum(int64_t n, float shift, const float *x, float *y)
+{
+	double		part[16] = {0};
+
+	for (int64_t i = 0; i < n; i++)
+	{
+		float		e = naive_exp1(x[i] - shift);
+
+		part[i % 16] += (double) e;
+		if (y != NULL)
+			y[i] = e;
+	}
+	return add_parts(part);
 }
 
 static bool
@@ -453,11 +503,15 @@ const NnKernels nn_kernels_naive = {
 	.exp = naive_exp,
 	.axpy = naive_axpy,
 	.scale = naive_scale,
+	.scale_shift = naive_scale_shift,
 	.multiply = naive_multiply,
 	.maximum = naive_maximum,
 	.add_rows = naive_add_rows,
 	.sum_rows = naive_sum_rows,
+	.sum = naive_sum,
 	.sum_squares = naive_sum_squares,
+	.highest = naive_highest,
+	.exp_sum = naive_exp_sum,
 	.all_finite = naive_all_finite,
 	.softmax_rows = naive_softmax_rows,
 	.adam = naive_adam,

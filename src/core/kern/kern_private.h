@@ -58,11 +58,15 @@ typedef struct NnKernels
 	void		(*exp) (int64_t n, const float *x, float *y);
 	void		(*axpy) (int64_t n, float a, const float *x, float *y);
 	void		(*scale) (int64_t n, float a, float *x);
+	void		(*scale_shift) (int64_t n, float a, float b, float *x);
 	void		(*multiply) (int64_t n, const float *x, float *y);
 	void		(*maximum) (int64_t n, const float *x, float *y);
 	void		(*add_rows) (int64_t M, int N, const float *bias, float *C, int ldc);
 	void		(*sum_rows) (int64_t M, int N, const float *C, int ldc, float *sum);
+	double		(*sum) (int64_t n, const float *x);
 	double		(*sum_squares) (int64_t n, const float *x);
+	float		(*highest) (int64_t n, const float *x);
+	double		(*exp_sum) (int64_t n, float shift, const float *x, float *y);
 	bool		(*all_finite) (int64_t n, const float *x);
 	void		(*softmax_rows) (int64_t M, int N, float *C, int ldc);
 	void		(*adam) (const NnAdam *adam, int64_t n, float *w, float *grad, float *m, float *v);

@@ -115,7 +115,7 @@ check_memory(const NnModel *model, const NnExamples *examples, const int32_t *pi
 
 	for (int i = 0; i < n; i++)
 		rows += example_length(examples, pick[i]);
-	n_bytes = nn_net_batch_bytes(&model->spec, false, n, rows, rows);
+	n_bytes = nn_net_batch_bytes(&model->spec, false, &(NnBatchSize) {.B = n, .N = rows, .U = rows});
 	if (n_bytes <= BATCH_BYTES)
 		return NN_OK;
 	nn_fail(err, NN_ELIMIT, "answering an input this long would need too much memory");

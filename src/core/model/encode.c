@@ -122,8 +122,7 @@ typedef struct TextLists
 	int64_t		n_text_tokens;	/* tokens in the whole text */
 	int64_t		n_used;
 	int64_t		n_unknown;
-	uint64_t	last_hash;
-	bool		has_last;
+	uint64_t	last_key;		/* of the word before; 0: none */
 } TextLists;
 
 static bool
@@ -142,17 +141,29 @@ add_row(TextLists *lists, NnList *list, uint64_t key)
 static bool
 add_word_features(TextLists *lists, const NnWord *word)
 {
-	uint64_t	hash = nn_hash_bytes(word->bytes, (uint64_t) word->n_bytes, 0);
-	bool		ok = add_row(lists, lists->rows, nn_feature_word(hash));
+	char		folded[NN_WORD_BYTES];
+	const char *bytes = word->bytes;
+	int			n_bytes = word->n_bytes;
+	uint64_t	key;
+	bool		ok;
 
-	if (lists->has_last)
-		ok = ok && add_row(lists, lists->rows, nn_feature_pair(lists->last_hash, hash));
-	lists->last_hash = hash;
-	lists->has_last = true;
+	/* The tokenizer has checked the encoding, and a word takes no time to poll. */
+	if (lists->model->tokenizer.is_exact)
+	{
+		if (nn_text_fold(lists->model->env, false, word->bytes, (size_t) word->n_bytes, folded, &n_bytes, NULL) != NN_OK ||
+			n_bytes == 0)
+			return true;
+		bytes = folded;
+	}
+	key = nn_hash_bytes(bytes, (uint64_t) n_bytes, 0);
+	ok = add_row(lists, lists->rows, nn_feature_word(key));
+	if (lists->last_key != 0)
+		ok = ok && add_row(lists, lists->rows, nn_feature_pair(lists->last_key, key));
+	lists->last_key = key;
 	if (ok && lists->model->has_ngrams)
 	{
 		uint64_t	keys[3 * NN_WORD_CHARACTERS + 8];
-		int			n = nn_feature_ngrams(word->bytes, word->n_bytes, keys);
+		int			n = nn_feature_ngrams(bytes, n_bytes, keys);
 
 		for (int i = 0; i < n && ok; i++)
 			ok = add_row(lists, &lists->ngrams, keys[i]);
@@ -161,9 +172,11 @@ add_word_features(TextLists *lists, const NnWord *word)
 }
 
 int
-nn_encode_word(const NnVocabulary *vocabulary, const char *bytes, int n_bytes, int32_t *ids, bool *is_known)
+nn_encode_word(const NnModel *model, const char *bytes, int n_bytes, int32_t *ids, bool *is_known)
 {
-	if (nn_vocabulary_n_units(vocabulary) > 0)
+	const NnVocabulary *vocabulary = model->vocabulary;
+
+	if (nn_vocabulary_n_units(vocabulary) > 0 || model->tokenizer.is_exact || nn_task_writes_text(model->spec.task))
 		return nn_vocabulary_encode(vocabulary, bytes, n_bytes, ids, is_known);
 	ids[0] = nn_vocabulary_find(vocabulary, bytes, n_bytes);
 	*is_known = ids[0] >= 0;
@@ -177,7 +190,7 @@ add_word_tokens(TextLists *lists, const NnWord *word)
 {
 	int32_t		ids[NN_WORD_BYTES + 8];
 	bool		is_known;
-	int			n = nn_encode_word(lists->model->vocabulary, word->bytes, word->n_bytes, ids, &is_known);
+	int			n = nn_encode_word(lists->model, word->bytes, word->n_bytes, ids, &is_known);
 	int64_t		n_room = lists->model->max_tokens - lists->n_used;
 
 	lists->n_text_tokens += n;
@@ -227,7 +240,7 @@ read_value(TextLists *lists, const NnValue *input, int32_t *n_words, NnError *er
 
 	lists->ngrams.n = 0;
 	lists->n_text_tokens = lists->n_used = lists->n_unknown = 0;
-	lists->has_last = false;
+	lists->last_key = 0;
 	if (input->kind == NN_VALUE_TEXT)
 		NN_TRY(read_text(lists, input->text, input->n_bytes, err));
 	else
@@ -286,8 +299,8 @@ encode_text(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch
 
 /* ---- numbers --------------------------------------------------------------------- */
 
-static NnStatus
-encode_numbers(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
+NnStatus
+nn_encode_numbers(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
 			   NnExamples *examples, NnReading *readings, NnError *err)
 {
 	int			E = model->n_channels;
@@ -337,7 +350,11 @@ nn_encode(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
 {
 	memset(examples, 0, sizeof(*examples));
 	examples->n = n;
+	if (model->spec.task == NN_TASK_TAG)
+		return nn_encode_tagged(model, inputs, n, scratch, examples, NULL, readings, err);
+	if (nn_task_writes_text(model->spec.task) && model->spec.input == NN_INPUT_TEXT)
+		return nn_encode_exact(model, inputs, n, scratch, examples, NULL, readings, err);
 	if (model->spec.input == NN_INPUT_TEXT)
 		return encode_text(model, inputs, n, scratch, examples, readings, err);
-	return encode_numbers(model, inputs, n, scratch, examples, readings, err);
+	return nn_encode_numbers(model, inputs, n, scratch, examples, readings, err);
 }

@@ -28,15 +28,39 @@ bool		nn_list_reserve(NnList *list, int64_t n_more, NnArena *arena);
 /*
  * What the recurrent branch reads of a word, into ids (room for n_bytes of
  * them); returns how many.  A word of the vocabulary is one token, another the
- * units it is made of.  In a vocabulary without units all others are one and the
- * same token, that of the zero byte, which stands in no text.
+ * units, at last the bytes, it is made of.  A model that reads without units (and
+ * whose texts need not be exact) takes all others for one and the same token, that
+ * of the zero byte, which stands in no text.
  */
-int			nn_encode_word(const NnVocabulary *vocabulary, const char *bytes, int n_bytes,
-						   int32_t *ids, bool *is_known);
+int			nn_encode_word(const NnModel *model, const char *bytes, int n_bytes, int32_t *ids, bool *is_known);
 
 /* Encode inputs[0 ... n - 1] for the model, as examples without targets; all memory from scratch. */
 NnStatus	nn_encode(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
 					  NnExamples *examples, NnReading *readings, NnError *err);
+
+/*
+ * Where the tokens of one input come from, for answers that point into a text:
+ * characters of the original text; of words, as if one space stood between each two.
+ */
+typedef struct NnPlace
+{
+	int64_t		start;
+	int64_t		stop;
+	const char *bytes;			/* as written in the input */
+	int			n_bytes;
+} NnPlace;
+
+/* Tags: inputs -> examples with forms; place[i], unless place is NULL, gets the tokens of input i. */
+NnStatus	nn_encode_tagged(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
+							 NnExamples *examples, NnPlace **place, NnReading *readings, NnError *err);
+
+/* Texts that are to be written again (language, translate): tokens without an end; place as above. */
+NnStatus	nn_encode_exact(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
+							NnExamples *examples, NnPlace **place, NnReading *readings, NnError *err);
+
+/* Arrays of numbers, standardized (also captions). */
+NnStatus	nn_encode_numbers(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
+							  NnExamples *examples, NnReading *readings, NnError *err);
 
 /* Does the input fit the model?  NN_EINVAL, NN_ERANGE, NN_ELIMIT with a message if not. */
 NnStatus	nn_encode_check(const NnModel *model, const NnValue *input, NnError *err);

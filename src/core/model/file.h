@@ -4,9 +4,9 @@
  * The format is safetensors: u64 length of the header, a JSON header, raw
  * little-endian tensors.  doc/format.md says exactly what we put where:
  *  - header "__metadata__" (strings): "format" = "pg_lstm", "format_version" =
- *    "1", "spec" (JSON object), "reading" (JSON object: max_tokens and, for text,
- *    units, case_sensitive, char_ngrams), "labels" (JSON array of strings),
- *    "training" (JSON object, for people);
+ *    "1", "spec" (JSON object), "reading" (JSON object: max_tokens; how text is
+ *    cut; window and season of a forecast), "labels" (JSON array of strings: classes
+ *    or tags), "training" (JSON object, for people);
  *  - every tensor of nn_net_tensor() under its name, F32 or F16;
  *  - "vocabulary.lengths", "vocabulary.bytes" (U8), "bag.keys" (I64: the u64 keys),
  *    "input.mean", "input.scale" (F32), "target" (F64: mean, scale).

@@ -28,19 +28,6 @@ typedef struct Writer
 
 /* ---- checks ---------------------------------------------------------------------- */
 
-const char *
-nn_file_label_problem(const char *label, const char *before)
-{
-	size_t		bad_at;
-	int			order = before != NULL ? strcmp(before, label) : -1;
-
-	if (!nn_utf8_check(label, strlen(label), &bad_at))
-		return "is not valid UTF-8";
-	if (order == 0)
-		return "occurs twice";
-	return order > 0 ? "is out of order" : NULL;
-}
-
 static bool
 is_scale(double scale)
 {
@@ -81,19 +68,47 @@ check_training(const NnModel *model, NnError *err)
 }
 
 static NnStatus
+check_channels(const NnModel *model, NnError *err)
+{
+	if (model->n_channels != nn_spec_input_width(&model->spec) ||
+		model->flat_steps != nn_file_flat_steps(&model->spec))
+		return nn_fail(err, NN_EINVAL, "the model has %d channels and %d steps of fixed length, its network has others",
+					   model->n_channels, model->flat_steps);
+	for (int i = 0; i < model->n_channels; i++)
+		if (!isfinite(model->input_mean[i]) || !is_scale((double) model->input_scale[i]))
+			return nn_fail(err, NN_ERANGE, "channel %d has no finite mean and positive scale", i + 1);
+	return NN_OK;
+}
+
+/* Has the model the words and features that its network has rows for? */
+static NnStatus
+check_tables(const NnModel *model, NnError *err)
+{
+	int64_t		n_features = model->spec.wide == NN_WIDE_BAG ? model->spec.wide_inputs : 0;
+
+	if ((model->vocabulary != NULL ? nn_vocabulary_n(model->vocabulary) : 0) != model->spec.vocabulary ||
+		(model->features != NULL ? nn_feature_index_n(model->features) : 0) != n_features)
+		return nn_fail(err, NN_EINVAL, "the model's vocabulary or features are not as many as its network has rows");
+	return NN_OK;
+}
+
+static NnStatus
 check_model(const NnModel *model, NnError *err)
 {
 	const NnSpec *spec = &model->spec;
+	const char *problem;
 
 	NN_TRY(nn_spec_check(spec, err));
-	if (spec->task == NN_TASK_CLASSIFY)
+	problem = nn_file_reading_problem(model);
+	if (problem != NULL)
+		return nn_fail(err, NN_EINVAL, "%s", problem);
+	if (nn_file_has_labels(spec))
 		NN_TRY(check_labels(model, err));
-	else if (!isfinite(model->target_mean) || !is_scale(model->target_scale))
+	if (spec->task == NN_TASK_REGRESS && (!isfinite(model->target_mean) || !is_scale(model->target_scale)))
 		return nn_fail(err, NN_ERANGE, "the target has no finite mean and positive scale");
 	if (spec->input != NN_INPUT_TEXT)
-		for (int i = 0; i < model->n_channels; i++)
-			if (!isfinite(model->input_mean[i]) || !is_scale((double) model->input_scale[i]))
-				return nn_fail(err, NN_ERANGE, "channel %d has no finite mean and positive scale", i + 1);
+		NN_TRY(check_channels(model, err));
+	NN_TRY(check_tables(model, err));
 	return check_training(model, err);
 }
 
@@ -146,33 +161,68 @@ boolean_text(bool value)
 	return value ? "true" : "false";
 }
 
+/* Members that a spec has because of its task. */
+static NnStatus
+write_task_members(NnArray *out, const NnSpec *spec)
+{
+	switch (spec->task)
+	{
+		case NN_TASK_TAG:
+			return nn_write_format(out, ",\"spelling_rows\":%d,\"spelling\":%d", spec->spelling_rows, spec->spelling);
+		case NN_TASK_TRANSLATE:
+		case NN_TASK_CAPTION:
+			return nn_write_format(out, ",\"decoder_layers\":%d,\"copy\":%s,\"channels\":%d",
+								   spec->decoder_layers, boolean_text(spec->has_copy), spec->channels);
+		case NN_TASK_FORECAST:
+			return nn_write_format(out, ",\"horizon\":%d,\"quantiles\":%d", spec->horizon, spec->n_quantiles);
+		default:
+			return NN_OK;
+	}
+}
+
 static NnStatus
 write_spec(NnArray *out, const NnSpec *spec)
 {
 	char		pool[64];
 
 	nn_pool_format(spec->pool, pool, sizeof(pool));
-	return nn_write_format(out,
+	NN_TRY(nn_write_format(out,
 						   "{\"task\":\"%s\",\"input\":\"%s\",\"outputs\":%d,"
 						   "\"cell\":\"%s\",\"layers\":%d,\"hidden\":%d,\"bidirectional\":%s,"
 						   "\"pool\":\"%s\",\"vocabulary\":%d,\"embedding\":%d,"
-						   "\"wide\":\"%s\",\"wide_inputs\":%d,\"wide_hidden\":%d}",
+						   "\"wide\":\"%s\",\"wide_inputs\":%d,\"wide_hidden\":%d",
 						   nn_task_name(spec->task), nn_input_name(spec->input), spec->n_outputs,
 						   nn_cell_name(spec->cell), spec->n_layers, spec->hidden,
 						   boolean_text(spec->is_bidirectional),
 						   pool, spec->vocabulary, spec->embedding,
-						   nn_wide_name(spec->wide), spec->wide_inputs, spec->wide_hidden);
+						   nn_wide_name(spec->wide), spec->wide_inputs, spec->wide_hidden));
+	NN_TRY(write_task_members(out, spec));
+	return nn_write_bytes(out, "}", 1);
+}
+
+/* How text is cut.  The last two are younger than the others: files without them read as they always did. */
+static NnStatus
+write_text_members(NnArray *out, const NnModel *model)
+{
+	NN_TRY(nn_write_format(out, ",\"units\":%d,\"case_sensitive\":%s,\"char_ngrams\":%s",
+						   model->vocabulary != NULL ? nn_vocabulary_n_units(model->vocabulary) : 0,
+						   boolean_text(model->tokenizer.is_case_kept),
+						   boolean_text(model->has_ngrams)));
+	if (model->tokenizer.is_exact)
+		NN_TRY(nn_write_format(out, ",\"exact\":true"));
+	if (model->unit != NN_UNIT_WORD)
+		NN_TRY(nn_write_format(out, ",\"unit\":\"%s\"", nn_file_unit_name(model->unit)));
+	return NN_OK;
 }
 
 static NnStatus
 write_reading(NnArray *out, const NnModel *model)
 {
 	NN_TRY(nn_write_format(out, "{\"max_tokens\":%d", model->max_tokens));
-	if (model->spec.input == NN_INPUT_TEXT)
-		NN_TRY(nn_write_format(out, ",\"units\":%d,\"case_sensitive\":%s,\"char_ngrams\":%s",
-							   model->vocabulary != NULL ? nn_vocabulary_n_units(model->vocabulary) : 0,
-							   boolean_text(model->tokenizer.is_case_kept),
-							   boolean_text(model->has_ngrams)));
+	if (nn_file_has_text(&model->spec))
+		NN_TRY(write_text_members(out, model));
+	if (model->spec.task == NN_TASK_FORECAST)
+		NN_TRY(nn_write_format(out, ",\"window\":%d,\"season\":%d", model->window, model->season));
 	return nn_write_bytes(out, "}", 1);
 }
 
@@ -201,7 +251,7 @@ write_metadata(Writer *writer)
 	NN_TRY(add_metadata(writer, "spec"));
 	NN_TRY(write_reading(value, model));
 	NN_TRY(add_metadata(writer, "reading"));
-	if (model->spec.task == NN_TASK_CLASSIFY)
+	if (nn_file_has_labels(&model->spec))
 	{
 		NN_TRY(write_labels(value, model));
 		NN_TRY(add_metadata(writer, "labels"));

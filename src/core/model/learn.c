@@ -47,6 +47,55 @@ set_vectors(NnLearner *learner)
 	}
 }
 
+/* Vectors of the tokens that both vocabularies hold. */
+static void
+start_embedding(NnModel *model, const NnModel *warm)
+{
+	NnTensor   *to = nn_net_find_tensor(model->net, "embedding.weight");
+	const NnTensor *from = nn_net_find_tensor(warm->net, "embedding.weight");
+	int			n_shared = 256 + nn_vocabulary_n_units(warm->vocabulary);
+
+	if (to == NULL || from == NULL || to->n_columns != from->n_columns)
+		return;
+	for (int id = 0; id < nn_vocabulary_n(model->vocabulary); id++)
+	{
+		int			n_bytes;
+		const char *bytes = nn_vocabulary_bytes(model->vocabulary, id, &n_bytes);
+		int			other = id < 256 ? id : nn_vocabulary_find(warm->vocabulary, bytes, n_bytes);
+
+		/* the same vocabulary has the same units */
+		if (other < 0 && to->n_rows == from->n_rows && id < n_shared)
+			other = id;
+		if (other >= 0)
+			memcpy(to->data + (size_t) id * (size_t) to->n_columns,
+				   from->data + (size_t) other * (size_t) to->n_columns, (size_t) to->n_columns * sizeof(float));
+	}
+}
+
+/*
+ * Weights of the model to start from: the embedding of words that both know, the
+ * recurrent layers and readout where their shapes agree.
+ */
+static void
+start_warm(NnLearner *learner)
+{
+	NnModel    *model = learner->model;
+	const NnModel *warm = learner->warm;
+
+	if (warm == NULL)
+		return;
+	for (int i = 0; i < nn_net_n_tensors(model->net); i++)
+	{
+		NnTensor   *to = nn_net_tensor(model->net, i);
+		const NnTensor *from = nn_net_find_tensor(warm->net, to->name);
+
+		if (strncmp(to->name, "rnn.", 4) == 0 && from != NULL && from->n_rows == to->n_rows &&
+			from->n_columns == to->n_columns)
+			memcpy(to->data, from->data, (size_t) to->n_rows * (size_t) to->n_columns * sizeof(float));
+	}
+	start_embedding(model, warm);
+}
+
 /* Weight n / (C n_c) for label c (King and Zeng 2001; scikit-learn's "balanced"). */
 static NnStatus
 weigh_classes(NnLearner *learner, NnError *err)
@@ -81,6 +130,7 @@ train_once(NnLearner *learner, NnTrainReport *report, NnError *err)
 	NN_TRY(weigh_classes(learner, err));
 	nn_recipe_train_options(&learner->options, &options);
 	options.class_weight = learner->class_weight;
+	options.first_sampled = model->vocabulary != NULL ? 256 + nn_vocabulary_n_units(model->vocabulary) : 0;
 	nn_arena_destroy(model->net_arena);
 	model->net = NULL;
 	model->net_arena = nn_arena_create(learner->env);
@@ -90,88 +140,10 @@ train_once(NnLearner *learner, NnTrainReport *report, NnError *err)
 	NN_TRY(nn_net_create(&model->net, model->net_arena, &model->spec, true, err));
 	NN_TRY(nn_net_init(model->net, &rng));
 	set_vectors(learner);
+	start_warm(learner);
 	nn_net_pack(model->net);
 	return nn_train(model->net, &learner->train.examples, &learner->valid.examples, &options,
 					learner->env, report, err);
-}
-
-/* ---- the report --------------------------------------------------------------------- */
-
-static NnStatus
-count_labels(NnLearner *learner, NnError *err)
-{
-	NnLearnReport *report = &learner->report;
-	size_t		C = (size_t) learner->model->spec.n_outputs;
-	NnArena    *arena = learner->model->arena;
-
-	report->per_class = NN_ALLOC(arena, NnClassMetrics, C);
-	report->n_label_rows = NN_ALLOC(arena, int64_t, C);
-	if (report->per_class == NULL || report->n_label_rows == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	for (size_t i = 0; i < learner->rows.n; i++)
-		report->n_label_rows[learner->label_rank[((const NnRow *) learner->rows.data)[i].label]]++;
-
-	/* a confusion matrix of thousands of labels helps nobody */
-	report->confusion = C <= 200 ? NN_ALLOC(arena, int64_t, C * C) : NULL;
-	return NN_OK;
-}
-
-static void
-measure_regression(NnLearner *learner, float *out, NnArena *arena)
-{
-	const NnExamples *valid = &learner->valid.examples;
-	double	   *predicted = NN_ALLOC(arena, double, (size_t) valid->n);
-	double	   *target = NN_ALLOC(arena, double, (size_t) valid->n);
-
-	if (predicted == NULL || target == NULL)
-		return;
-	for (int64_t i = 0; i < valid->n; i++)
-	{
-		predicted[i] = (double) out[i] * learner->model->target_scale + learner->model->target_mean;
-		target[i] = (double) valid->target[i] * learner->model->target_scale + learner->model->target_mean;
-	}
-	nn_metrics_regress(valid->n, predicted, target, &learner->report.held_out);
-}
-
-/* Metrics of the held-out rows under the weights as they will be stored. */
-static NnStatus
-measure(NnLearner *learner, NnArena *arena, NnError *err)
-{
-	const NnExamples *valid = &learner->valid.examples;
-	NnLearnReport *report = &learner->report;
-	int			C = learner->model->spec.n_outputs;
-	float	   *out = NN_TAKE(arena, float, (size_t) valid->n * (size_t) C);
-
-	if (out == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	NN_TRY(nn_outputs(learner->model->net, valid, learner->env, out, NULL, NULL, err));
-	if (learner->task == NN_TASK_REGRESS)
-	{
-		measure_regression(learner, out, arena);
-		return NN_OK;
-	}
-	nn_softmax_rows(valid->n, C, out, C);
-	nn_metrics_classify(valid->n, C, out, valid->label, &report->held_out, report->per_class,
-						report->confusion);
-	return NN_OK;
-}
-
-static NnStatus
-report_held_out(NnLearner *learner, NnError *err)
-{
-	NnArena    *arena;
-	NnStatus	status;
-
-	if (learner->task == NN_TASK_CLASSIFY)
-		NN_TRY(count_labels(learner, err));
-	if (learner->valid.examples.n == 0)
-		return NN_OK;
-	arena = nn_arena_create(learner->env);
-	if (arena == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	status = measure(learner, arena, err);
-	nn_arena_destroy(arena);
-	return status;
 }
 
 /* ---- the calls -------------------------------------------------------------------------- */
@@ -207,15 +179,17 @@ refit(NnLearner *learner, NnError *err)
 {
 	NnTrainReport *report = nn_arena_alloc(learner->model->arena, 1, sizeof(NnTrainReport));
 	float		scale[2];
-	NnTensor   *tensor = nn_net_find_tensor(learner->model->net, "scale");
+	const NnTensor *tensor = nn_net_find_tensor(learner->model->net, "scale");
 
 	if (report == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
-	memcpy(scale, tensor->data, sizeof(scale));
+	if (tensor != NULL)
+		memcpy(scale, tensor->data, sizeof(scale));
 	learner->options.epochs = learner->report.train.best_epoch;
 	NN_TRY(nn_learner_make_parts(learner, true, err));
 	NN_TRY(train_once(learner, report, err));
-	memcpy(nn_net_find_tensor(learner->model->net, "scale")->data, scale, sizeof(scale));
+	if (tensor != NULL)
+		memcpy(nn_net_find_tensor(learner->model->net, "scale")->data, scale, sizeof(scale));
 	learner->report.is_refitted = true;
 	return round_weights(learner, err);
 }
@@ -232,12 +206,13 @@ nn_learner_train(NnLearner *learner, const NnLearnReport **report, NnError *err)
 	own->plan = learner->plan;
 	NN_TRY(train_once(learner, &own->train, err));
 	NN_TRY(round_weights(learner, err));
-	NN_TRY(nn_fit_scales(learner->model->net, &learner->valid.examples, learner->env, err));
-	NN_TRY(report_held_out(learner, err));
+	if (learner->task == NN_TASK_CLASSIFY || learner->task == NN_TASK_REGRESS)
+		NN_TRY(nn_fit_scales(learner->model->net, &learner->valid.examples, learner->env, err));
+	NN_TRY(nn_learner_measure(learner, err));
 	n_bytes = nn_learner_bytes(learner) + own->train.peak_bytes;
 	if (n_bytes > learner->peak_bytes)
 		learner->peak_bytes = n_bytes;
-	if (learner->options.refit == 1 && own->held_out.n > 0)
+	if (learner->options.refit == 1 && learner->valid.examples.n > 0)
 		NN_TRY(refit(learner, err));
 	*report = own;
 	return NN_OK;

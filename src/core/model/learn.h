@@ -13,6 +13,7 @@
 #include "model/answer.h"
 #include "model/file.h"
 #include "model/options.h"
+#include "train/metrics_sequence.h"
 #include "train/train.h"
 
 typedef struct NnLearner NnLearner;
@@ -23,6 +24,8 @@ typedef struct NnTarget
 	const char *label;			/* classify: UTF-8, not necessarily 0-terminated */
 	size_t		n_bytes;
 	double		number;			/* regress */
+	const NnValue *value;		/* tag: words, as many as the input has tokens; translate, caption: text or words;
+								 * forecast: numbers, what follows the input, or NULL */
 } NnTarget;
 
 /* What will be done, before it is done. */
@@ -48,8 +51,9 @@ typedef struct NnLearnReport
 	NnPlan		plan;
 	NnTrainReport train;
 	NnMetrics	held_out;		/* n = 0 if nothing was held out */
-	NnClassMetrics *per_class;	/* (C) on held-out rows; NULL for regress */
-	int64_t    *n_label_rows;	/* (C) all rows */
+	NnSequenceMetrics sequence; /* of held-out rows; tag, forecast and texts */
+	NnClassMetrics *per_class;	/* (C) on held-out rows; NULL unless classify */
+	int64_t    *n_label_rows;	/* (C) all rows; classify */
 	int64_t    *confusion;		/* (C, C) on held-out rows */
 	bool		is_refitted;
 } NnLearnReport;
@@ -66,7 +70,17 @@ void		nn_learner_destroy(NnLearner *learner);
 /* Add a row.  Copies what it needs.  NN_EINVAL, NN_ERANGE, NN_EENCODING name what is wrong with the value, NN_ELIMIT. */
 NnStatus	nn_learner_add(NnLearner *learner, const NnValue *input, const NnTarget *target, NnError *err);
 
-/* A word vector; kept if the word occurs in the rows.  All of one width.  After the last row. */
+/*
+ * Start from a model: its tokenizer, vocabulary and the weights that fit (the
+ * embedding; the recurrent layers where cell and sizes agree).  Before the first
+ * row.  The model must stay until nn_learner_train() returns.
+ */
+NnStatus	nn_learner_warm_start(NnLearner *learner, const NnModel *model, NnError *err);
+
+/*
+ * A word vector; kept if the word occurs in the rows (tag: in any case, as names
+ * come that no row has).  All of one width.  After the last row.
+ */
 NnStatus	nn_learner_add_vector(NnLearner *learner, const char *word, size_t n_bytes,
 								  const float *vector, int width, NnError *err);
 

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "base/rng.h"
+
 /* ---- parts ---------------------------------------------------------------------- */
 
 void
@@ -24,6 +26,9 @@ nn_part_init(NnPart *part, const NnEnv *env)
 	nn_array_init(&part->values, env, sizeof(float));
 	nn_array_init(&part->label, env, sizeof(int32_t));
 	nn_array_init(&part->target, env, sizeof(float));
+	nn_array_init(&part->tag, env, sizeof(int32_t));
+	nn_array_init(&part->written_start, env, sizeof(int64_t));
+	nn_array_init(&part->written, env, sizeof(int32_t));
 }
 
 void
@@ -38,6 +43,9 @@ nn_part_free(NnPart *part)
 	nn_array_free(&part->values);
 	nn_array_free(&part->label);
 	nn_array_free(&part->target);
+	nn_array_free(&part->tag);
+	nn_array_free(&part->written_start);
+	nn_array_free(&part->written);
 	memset(&part->examples, 0, sizeof(part->examples));
 }
 
@@ -47,7 +55,8 @@ nn_part_bytes(const NnPart *part)
 	return nn_array_bytes(&part->token_start) + nn_array_bytes(&part->token) +
 		nn_array_bytes(&part->bag_start) + nn_array_bytes(&part->bag_row) +
 		nn_array_bytes(&part->bag_n_words) + nn_array_bytes(&part->step_start) +
-		nn_array_bytes(&part->values) + nn_array_bytes(&part->label) + nn_array_bytes(&part->target);
+		nn_array_bytes(&part->values) + nn_array_bytes(&part->label) + nn_array_bytes(&part->target) +
+		nn_array_bytes(&part->tag) + nn_array_bytes(&part->written_start) + nn_array_bytes(&part->written);
 }
 
 static bool
@@ -81,13 +90,50 @@ begin_stream(NnArray *array)
 }
 
 bool
-nn_learner_is_held_out(const NnLearner *learner, const NnRow *row, double share, const bool *is_label_kept)
+nn_learner_is_held_out(const NnLearner *learner, int64_t i, double share, const bool *is_label_kept)
 {
-	return nn_row_falls_under(row, share) &&
-		(learner->task == NN_TASK_REGRESS || is_label_kept[row->label]);
+	return nn_learner_falls_under(learner, i, share) &&
+		(learner->task != NN_TASK_CLASSIFY || is_label_kept[nn_learner_row(learner, i)->label]);
 }
 
 /* ---- what words become -------------------------------------------------------------------- */
+
+/* A distinct word as the bag knows it: folded, where the tokenizer keeps texts exact. */
+static NnStatus
+bag_form(const NnLearner *learner, int32_t word, char *room, const char **bytes, int *n_bytes)
+{
+	*bytes = nn_lexicon_bytes(learner->lexicon, word);
+	*n_bytes = (int) nn_lexicon_get(learner->lexicon, word)->n_bytes;
+	if (!learner->model->tokenizer.is_exact)
+		return NN_OK;
+	NN_TRY(nn_text_fold(learner->env, false, *bytes, (size_t) *n_bytes, room, n_bytes, NULL));
+	*bytes = room;
+	return NN_OK;
+}
+
+NnStatus
+nn_learner_key_words(NnLearner *learner, NnError *err)
+{
+	int32_t		n_words = nn_lexicon_n(learner->lexicon);
+	uint64_t   *key;
+
+	nn_array_free(&learner->bag_key);
+	key = nn_array_push(&learner->bag_key, (size_t) n_words);
+	if (key == NULL && n_words > 0)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	for (int32_t w = 0; w < n_words; w++)
+	{
+		char		room[NN_WORD_BYTES];
+		const char *bytes;
+		int			n_bytes;
+		NnStatus	status = bag_form(learner, w, room, &bytes, &n_bytes);
+
+		if (status != NN_OK)
+			return nn_fail(err, status, "%s", nn_status_text(status));
+		key[w] = n_bytes > 0 ? nn_hash_bytes(bytes, (uint64_t) n_bytes, 0) : 0;
+	}
+	return NN_OK;
+}
 
 /* Count the words of one training row in count, and its pairs in the counter. */
 static NnStatus
@@ -98,13 +144,15 @@ count_row(NnLearner *learner, const NnRow *row, int32_t *count)
 
 	for (int32_t j = 0; j < row->n; j++)
 	{
-		uint64_t	hash = nn_lexicon_get(learner->lexicon, words[j])->hash;
+		uint64_t	key = ((const uint64_t *) learner->bag_key.data)[words[j]];
 
 		if (count[words[j]] < INT32_MAX)
 			count[words[j]]++;
-		if (j > 0)
-			NN_TRY(nn_feature_counter_add(learner->counter, nn_feature_pair(last, hash), 1));
-		last = hash;
+		if (key == 0)
+			continue;
+		if (last != 0)
+			NN_TRY(nn_feature_counter_add(learner->counter, nn_feature_pair(last, key), 1));
+		last = key;
 	}
 	return NN_OK;
 }
@@ -113,13 +161,19 @@ count_row(NnLearner *learner, const NnRow *row, int32_t *count)
 static NnStatus
 count_word(NnLearner *learner, int32_t word, int32_t times, bool has_ngrams)
 {
-	const NnLexeme *lexeme = nn_lexicon_get(learner->lexicon, word);
+	uint64_t	key = ((const uint64_t *) learner->bag_key.data)[word];
 	uint64_t	keys[3 * NN_WORD_CHARACTERS + 8];
+	char		room[NN_WORD_BYTES];
+	const char *bytes;
+	int			n_bytes;
 	int			n = 0;
 
-	NN_TRY(nn_feature_counter_add(learner->counter, nn_feature_word(lexeme->hash), times));
+	if (key == 0)
+		return NN_OK;
+	NN_TRY(nn_feature_counter_add(learner->counter, nn_feature_word(key), times));
+	NN_TRY(bag_form(learner, word, room, &bytes, &n_bytes));
 	if (has_ngrams)
-		n = nn_feature_ngrams(nn_lexicon_bytes(learner->lexicon, word), (int) lexeme->n_bytes, keys);
+		n = nn_feature_ngrams(bytes, n_bytes, keys);
 	for (int k = 0; k < n; k++)
 		NN_TRY(nn_feature_counter_add(learner->counter, keys[k], times));
 	return NN_OK;
@@ -135,7 +189,7 @@ count_all(NnLearner *learner, double share, const bool *is_label_kept, int32_t *
 
 		if ((i & 255) == 0 && learner->env->poll(learner->env->ctx) != 0)
 			return NN_ECANCELED;
-		if (!nn_learner_is_held_out(learner, row, share, is_label_kept))
+		if (!nn_learner_is_held_out(learner, i, share, is_label_kept))
 			NN_TRY(count_row(learner, row, times));
 	}
 	for (int32_t w = 0; w < nn_lexicon_n(learner->lexicon); w++)
@@ -175,6 +229,9 @@ nn_learner_use_words(NnLearner *learner, NnError *err)
 		const NnLexeme *lexeme = nn_lexicon_get(learner->lexicon, w);
 		const char *bytes = nn_lexicon_bytes(learner->lexicon, w);
 		NnWordUse  *use = nn_array_push(&learner->uses, 1);
+		char		room[NN_WORD_BYTES];
+		const char *form;
+		int			n_form;
 		bool		is_known;
 
 		if (use == NULL)
@@ -187,17 +244,21 @@ nn_learner_use_words(NnLearner *learner, NnError *err)
 		use->word_row = -1;
 		if (model->vocabulary != NULL)
 		{
-			use->n_tokens = nn_encode_word(model->vocabulary, bytes, (int) lexeme->n_bytes, ids, &is_known);
+			use->n_tokens = nn_encode_word(model, bytes, (int) lexeme->n_bytes, ids, &is_known);
 			for (int32_t k = 0; k < use->n_tokens; k++)
 				if (!push_i32(&learner->piece, ids[k]))
 					return nn_fail(err, NN_ENOMEM, "out of memory");
 		}
 		if (model->features == NULL)
 			continue;
-		use->word_row = nn_feature_index_find(model->features, nn_feature_word(lexeme->hash));
+		if (((const uint64_t *) learner->bag_key.data)[w] == 0)
+			continue;
+		use->word_row = nn_feature_index_find(model->features,
+											  nn_feature_word(((const uint64_t *) learner->bag_key.data)[w]));
 		if (!model->has_ngrams)
 			continue;
-		for (int k = 0, n = nn_feature_ngrams(bytes, (int) lexeme->n_bytes, keys); k < n; k++)
+		NN_TRY(bag_form(learner, w, room, &form, &n_form));
+		for (int k = 0, n = nn_feature_ngrams(form, n_form, keys); k < n; k++)
 		{
 			int32_t		row = nn_feature_index_find(model->features, keys[k]);
 
@@ -244,20 +305,23 @@ append_bag(const NnLearner *learner, NnPart *part, const NnRow *row)
 	const int32_t *words = (const int32_t *) learner->words.data + row->start;
 	const NnWordUse *uses = learner->uses.data;
 	size_t		first = part->bag_row.n;
+	uint64_t	last = 0;
 	bool		ok = true;
 
 	for (int32_t j = 0; j < row->n && ok; j++)
 	{
+		uint64_t	key = ((const uint64_t *) learner->bag_key.data)[words[j]];
 		int32_t		pair = -1;
 
+		if (key == 0)
+			continue;
 		if (uses[words[j]].word_row >= 0)
 			ok = push_i32(&part->bag_row, uses[words[j]].word_row);
-		if (j > 0)
-			pair = nn_feature_index_find(learner->model->features,
-										 nn_feature_pair(nn_lexicon_get(learner->lexicon, words[j - 1])->hash,
-														 nn_lexicon_get(learner->lexicon, words[j])->hash));
+		if (last != 0)
+			pair = nn_feature_index_find(learner->model->features, nn_feature_pair(last, key));
 		if (pair >= 0)
 			ok = ok && push_i32(&part->bag_row, pair);
+		last = key;
 	}
 	ok = ok && push_i32(&part->bag_n_words, (int32_t) (part->bag_row.n - first));
 	for (int32_t j = 0; j < row->n && ok && learner->model->has_ngrams; j++)
@@ -273,8 +337,8 @@ append_bag(const NnLearner *learner, NnPart *part, const NnRow *row)
 	return ok && push_i64(&part->bag_start, (int64_t) part->bag_row.n);
 }
 
-static bool
-append_steps(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut)
+bool
+nn_part_append_steps(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut)
 {
 	const NnModel *model = learner->model;
 	int			E = model->n_channels;
@@ -306,7 +370,7 @@ append_example(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t
 	bool		ok = true;
 
 	if (learner->kind == NN_VALUE_NUMBERS)
-		ok = append_steps(learner, part, row, n_cut);
+		ok = nn_part_append_steps(learner, part, row, n_cut);
 	else
 	{
 		if (model->vocabulary != NULL)
@@ -348,6 +412,17 @@ close_part(const NnLearner *learner, NnPart *part, int64_t n)
 	examples->values = is_text ? NULL : part->values.data;
 	examples->label = part->label.data;
 	examples->target = part->target.data;
+	if (learner->task == NN_TASK_TAG)
+	{
+		examples->forms = &learner->forms;
+		examples->tag = part->tag.data;
+	}
+	if (learner->model->spec.decoder_layers > 0)
+	{
+		examples->written_start = part->written_start.data;
+		examples->written = part->written.data;
+	}
+	examples->is_running = learner->task == NN_TASK_LANGUAGE && learner->options.running == 1;
 }
 
 /* Encode all rows into the two parts; everything is training if asked so. */
@@ -363,17 +438,23 @@ nn_learner_fill_parts(NnLearner *learner, double share, const bool *is_label_kep
 		nn_part_free(parts[p]);
 		if (!push_i64(&parts[p]->token_start, 0) || !push_i64(&parts[p]->bag_start, 0) ||
 			!push_i64(&parts[p]->step_start, 0) || !begin_stream(&parts[p]->token) ||
-			!begin_stream(&parts[p]->bag_row) || !begin_stream(&parts[p]->values))
+			!begin_stream(&parts[p]->bag_row) || !begin_stream(&parts[p]->values) ||
+			!push_i64(&parts[p]->written_start, 0) || !begin_stream(&parts[p]->written) ||
+			!begin_stream(&parts[p]->tag))
 			return nn_fail(err, NN_ENOMEM, "out of memory");
 	}
 	for (int64_t i = 0; i < learner->n_sorted; i++)
 	{
 		const NnRow *row = nn_learner_row(learner, learner->sorted[i]);
-		bool		p = nn_learner_is_held_out(learner, row, share, is_label_kept);
+		bool		ok;
+		bool		p = nn_learner_is_held_out(learner, learner->sorted[i], share, is_label_kept);
 
-		if (!append_example(learner, parts[p], row, &learner->plan.n_truncated))
+		ok = nn_task_is_pooled(learner->task) ?
+			append_example(learner, parts[p], row, &learner->plan.n_truncated) :
+			nn_part_append_tokens(learner, parts[p], row, &learner->plan.n_truncated, &n[p]);
+		if (!ok)
 			return nn_fail(err, NN_ENOMEM, "out of memory");
-		n[p]++;
+		n[p] += nn_task_is_pooled(learner->task);
 		if ((i & 255) == 0)
 		{
 			if (learner->env->poll(learner->env->ctx) != 0)

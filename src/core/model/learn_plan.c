@@ -65,6 +65,8 @@ sort_rows(NnLearner *learner, NnError *err)
 	learner->n_sorted = n;
 	for (int64_t i = 0; i < n; i++)
 		sorted[i] = (int32_t) i;
+	if (learner->is_ordered)
+		return NN_OK;
 	for (int64_t i = n / 2 - 1; i >= 0; i--)
 		sift_down(learner, sorted, i, n);
 	for (int64_t end = n - 1; end > 0; end--)
@@ -89,9 +91,11 @@ held_out_share(const NnLearner *learner)
 }
 
 bool
-nn_row_falls_under(const NnRow *row, double share)
+nn_learner_falls_under(const NnLearner *learner, int64_t i, double share)
 {
-	return (double) (nn_mix64(row->input_hash) >> 11) * 0x1.0p-53 < share;
+	if (learner->is_ordered)
+		return (double) i >= (1.0 - share) * (double) learner->rows.n && share > 0.0;
+	return (double) (nn_mix64(nn_learner_row(learner, i)->input_hash) >> 11) * 0x1.0p-53 < share;
 }
 
 /* Mark in is_label_kept which labels have a row outside the held-out part. */
@@ -99,7 +103,7 @@ static void
 find_kept_labels(const NnLearner *learner, double share, bool *is_label_kept)
 {
 	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
-		if (!nn_row_falls_under(nn_learner_row(learner, i), share))
+		if (!nn_learner_falls_under(learner, i, share))
 			is_label_kept[nn_learner_row(learner, i)->label] = true;
 }
 
@@ -151,6 +155,14 @@ rank_labels(NnLearner *learner, NnError *err)
 	return NN_OK;
 }
 
+/* What the tags mean, and which may follow which. */
+static NnStatus
+read_scheme(NnModel *model, int n_tags, NnError *err)
+{
+	NN_TRY(nn_tag_scheme(&model->scheme, (const char *const *) model->labels, n_tags, model->arena, err));
+	return nn_tag_rules(&model->scheme, model->arena, &model->allowed, err);
+}
+
 static NnStatus
 check_rows(const NnLearner *learner, NnError *err)
 {
@@ -177,6 +189,16 @@ check_rows(const NnLearner *learner, NnError *err)
 		nn_fail(err, NN_EDATA, "every label has only one row");
 		nn_fail_detail(err, "There are %d labels in %zu rows.", C, learner->rows.n);
 		return nn_fail_hint(err, "Is the target column the right one? At least two rows of a label are needed to learn it.");
+	}
+	if (learner->task == NN_TASK_TAG && nn_lexicon_n(learner->label_lexicon) == 0)
+	{
+		nn_fail(err, NN_EDATA, "no row has a token");
+		return nn_fail_hint(err, "Are the columns the right ones?");
+	}
+	if (nn_task_writes_text(learner->task) && learner->words.n + learner->target_words.n == 0)
+	{
+		nn_fail(err, NN_EDATA, "no row has a word");
+		return nn_fail_hint(err, "Are the columns the right ones?");
 	}
 	if (learner->rows.n < 2)
 	{
@@ -255,14 +277,6 @@ standardize_target(NnLearner *learner)
 
 /* ---- the plan ------------------------------------------------------------------------------------ */
 
-static NnInputKind
-input_kind(const NnLearner *learner)
-{
-	if (learner->kind != NN_VALUE_NUMBERS)
-		return NN_INPUT_TEXT;
-	return learner->options.input == (int) NN_INPUT_VECTOR ? NN_INPUT_VECTOR : NN_INPUT_SERIES;
-}
-
 static NnStatus
 check_input_option(NnLearner *learner, NnError *err)
 {
@@ -297,220 +311,6 @@ check_input_option(NnLearner *learner, NnError *err)
 	return NN_OK;
 }
 
-/* The share of all words in the rows that are too rare to be in a vocabulary. */
-static double
-rare_share(const NnLearner *learner)
-{
-	int64_t		n_rare = 0;
-	int32_t		n_words = learner->kind != NN_VALUE_NUMBERS ? nn_lexicon_n(learner->lexicon) : 0;
-
-	for (int32_t w = 0; w < n_words; w++)
-	{
-		const NnLexeme *lexeme = nn_lexicon_get(learner->lexicon, w);
-
-		if (lexeme->n_rows < learner->options.min_rows)
-			n_rare += lexeme->n_tokens;
-	}
-	return learner->words.n > 0 ? (double) n_rare / (double) learner->words.n : 0.0;
-}
-
-/* Resolve the options and fill the spec's network part. */
-static void
-choose_spec(NnLearner *learner, int64_t n_train)
-{
-	NnModel    *model = learner->model;
-	NnOptions  *options = &learner->options;
-	NnSpec	   *spec = &model->spec;
-	NnDataShape shape = {0};
-	bool		is_vector = input_kind(learner) == NN_INPUT_VECTOR;
-
-	shape.task = learner->task;
-	shape.input = input_kind(learner);
-	shape.n_rows = n_train;
-	shape.n_tokens = (int64_t) learner->words.n;
-	shape.rare_share = rare_share(learner);
-	shape.n_outputs = learner->task == NN_TASK_CLASSIFY ? nn_lexicon_n(learner->label_lexicon) : 1;
-	shape.n_channels = is_vector ? learner->n_steps : learner->n_channels;
-	shape.n_steps = is_vector ? 1 : learner->longest;
-	shape.is_one_length = learner->is_one_length;
-	shape.has_vectors = learner->vector_word.n > 0;
-	shape.vector_width = learner->vector_width;
-	if (shape.has_vectors)
-		options->embedding = learner->vector_width;
-	nn_recipe_resolve(options, &shape);
-
-	spec->task = shape.task;
-	spec->input = shape.input;
-	spec->n_outputs = shape.n_outputs;
-	spec->cell = (NnCell) options->cell;
-	if (spec->cell != NN_CELL_NONE)
-	{
-		spec->n_layers = options->layers;
-		spec->hidden = options->hidden;
-		spec->is_bidirectional = options->bidirectional == 1;
-		spec->pool = (unsigned) options->pool;
-		spec->embedding = options->embedding;
-	}
-	if (spec->input != NN_INPUT_TEXT)
-		spec->embedding = shape.n_channels;
-	model->max_tokens = options->max_tokens;
-	model->n_channels = shape.input == NN_INPUT_TEXT ? 0 : shape.n_channels;
-	model->has_ngrams = options->char_ngrams == 1;
-	if (options->bag == 1)
-	{
-		spec->wide = shape.input == NN_INPUT_TEXT ? NN_WIDE_BAG : NN_WIDE_FLAT;
-		spec->wide_hidden = options->bag_hidden;
-		spec->wide_inputs = shape.n_steps * shape.n_channels;
-		model->flat_steps = shape.input == NN_INPUT_TEXT ? 0 : shape.n_steps;
-	}
-}
-
-static void
-forget_features(NnLearner *learner)
-{
-	nn_feature_index_destroy(learner->model->features);
-	learner->model->features = NULL;
-	nn_array_free(&learner->uses);
-	nn_array_free(&learner->piece);
-	nn_array_free(&learner->ngram);
-}
-
-/* Vocabulary and feature index of a text model. */
-static NnStatus
-learn_text(NnLearner *learner, double share, const bool *is_label_kept, NnError *err)
-{
-	NnModel    *model = learner->model;
-	NnOptions  *options = &learner->options;
-
-	/* a refit comes here again: the vocabulary is that of all rows already */
-	forget_features(learner);
-	if (model->spec.cell != NN_CELL_NONE && model->vocabulary == NULL)
-	{
-		NnVocabularyOptions vocabulary = {options->vocabulary, options->subwords, options->min_rows};
-
-		NN_TRY(nn_vocabulary_learn(&model->vocabulary, learner->lexicon, &vocabulary, learner->env, err));
-	}
-	if (model->vocabulary != NULL)
-		model->spec.vocabulary = nn_vocabulary_n(model->vocabulary);
-	if (model->spec.wide == NN_WIDE_BAG)
-	{
-		NN_TRY(nn_learner_count_features(learner, share, is_label_kept, err));
-		if (nn_feature_index_learn(&model->features, learner->counter, 1, options->bag_features, learner->env) != NN_OK)
-			return nn_fail(err, NN_ENOMEM, "out of memory");
-		nn_feature_counter_destroy(learner->counter);
-		learner->counter = NULL;
-		model->spec.wide_inputs = (int) nn_feature_index_n(model->features);
-		if (model->spec.wide_inputs == 0)
-		{
-			/* no text has a word: answer from the recurrent branch's biases */
-			nn_feature_index_destroy(model->features);
-			model->features = NULL;
-			model->spec.wide = NN_WIDE_NONE;
-			model->spec.wide_hidden = 0;
-		}
-	}
-	if (model->spec.wide == NN_WIDE_NONE && model->spec.cell == NN_CELL_NONE)
-	{
-		nn_fail(err, NN_EDATA, "the network has no part left to learn with");
-		return nn_fail_hint(err, "Leave option \"cell\" or option \"bag\" away, or look whether the input column holds any words.");
-	}
-	return nn_learner_use_words(learner, err);
-}
-
-/* FLOP/s of a recurrent product on this machine, now: the best of a few short turns, about 5 ms. */
-static double
-measure_rate(const NnLearner *learner)
-{
-	const int	M = 32;
-	const int	N = 512;
-	const int	K = 128;
-	const int	n_products = 50;
-	const NnEnv *env = learner->env;
-	NnArena    *arena = nn_arena_create(env);
-	float	   *a = arena == NULL ? NULL : NN_ALLOC(arena, float, (size_t) (M * K));
-	float	   *w = arena == NULL ? NULL : NN_ALLOC(arena, float, nn_pack_floats(K, N));
-	float	   *c = arena == NULL ? NULL : NN_ALLOC(arena, float, (size_t) (M * N));
-	double		best = 1.0;
-
-	for (int turn = 0; turn < 5 && a != NULL && w != NULL && c != NULL; turn++)
-	{
-		double		start = env->now(env->ctx);
-		double		seconds;
-
-		for (int i = 0; i < n_products; i++)
-			nn_gemm_packed(M, N, K, a, K, w, c, N, true);
-		seconds = env->now(env->ctx) - start;
-		if (seconds > 0.0 && 2.0 * M * N * K * n_products / seconds > best)
-			best = 2.0 * M * N * K * n_products / seconds;
-	}
-	nn_arena_destroy(arena);
-	return best;
-}
-
-/*
- * FLOPs of all epochs over a rate measured on the spot.  A whole training step runs at about
- * half the rate of its products; a row of the bag's table costs about 1 ns a number (both
- * measured with bench/train and bench/learn).
- */
-static double
-estimate_seconds(const NnLearner *learner)
-{
-	const NnSpec *spec = &learner->model->spec;
-	const NnExamples *examples = &learner->train.examples;
-	double		directions = spec->is_bidirectional ? 2.0 : 1.0;
-	double		H = spec->hidden;
-	double		tokens = 0.0;
-	double		flops = 0.0;
-	double		features = (double) learner->train.bag_row.n;
-
-	if (examples->n == 0)
-		return 0.0;
-	tokens = examples->token_start != NULL ? (double) examples->token_start[examples->n] :
-		(double) examples->step_start[examples->n];
-	if (spec->cell != NN_CELL_NONE)
-		for (int k = 0; k < spec->n_layers; k++)
-		{
-			double		n_in = k == 0 ? spec->embedding : directions * H;
-
-			flops += 6.0 * directions * nn_cell_gates(spec->cell) * H * (n_in + H) * tokens;
-		}
-	return learner->options.epochs * (flops / (0.5 * measure_rate(learner)) +
-									  features * spec->wide_hidden * 1e-9 +
-									  (double) examples->n * spec->n_outputs * 1e-8);
-}
-
-static size_t
-net_bytes(const NnLearner *learner, const NnTrainOptions *train)
-{
-	return nn_size_add(nn_net_bytes(&learner->model->spec, true),
-					   nn_train_bytes(&learner->model->spec, &learner->train.examples, train));
-}
-
-static void
-fill_plan(NnLearner *learner)
-{
-	NnPlan	   *plan = &learner->plan;
-	const NnSpec *spec = &learner->model->spec;
-	NnTrainOptions train;
-
-	nn_recipe_train_options(&learner->options, &train);
-	plan->spec = *spec;
-	plan->n_rows = (int64_t) learner->rows.n;
-	plan->n_train = learner->train.examples.n;
-	plan->n_valid = learner->valid.examples.n;
-	plan->n_tokens = learner->kind == NN_VALUE_NUMBERS ?
-		(int64_t) learner->floats.n / learner->model->n_channels : (int64_t) learner->words.n;
-	plan->n_words = nn_lexicon_n(learner->lexicon);
-	plan->n_parameters = nn_spec_n_numbers(spec);
-	plan->n_features = spec->wide == NN_WIDE_BAG ? spec->wide_inputs : 0;
-	plan->peak_bytes = nn_size_add(nn_learner_bytes(learner), net_bytes(learner, &train));
-	plan->n_epochs = learner->options.epochs;
-	plan->batch = learner->options.batch;
-	plan->seconds = estimate_seconds(learner);
-	if (learner->options.refit == 1 && plan->n_valid > 0)
-		plan->seconds *= 2.0;	/* trained once more, on a little more */
-}
-
 static NnStatus
 make_parts(NnLearner *learner, double share, bool *is_label_kept, NnError *err)
 {
@@ -519,12 +319,12 @@ make_parts(NnLearner *learner, double share, bool *is_label_kept, NnError *err)
 	if (learner->task == NN_TASK_CLASSIFY)
 		find_kept_labels(learner, share, is_label_kept);
 	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
-		n_train += !nn_row_falls_under(nn_learner_row(learner, i), share);
-	choose_spec(learner, n_train);
+		n_train += !nn_learner_falls_under(learner, i, share);
+	NN_TRY(nn_learner_choose_spec(learner, n_train, err));
 	if (learner->kind == NN_VALUE_NUMBERS)
 		NN_TRY(standardize_input(learner, err));
-	else
-		NN_TRY(learn_text(learner, share, is_label_kept, err));
+	if (learner->kind != NN_VALUE_NUMBERS || nn_task_writes_text(learner->task))
+		NN_TRY(nn_learner_learn_text(learner, share, is_label_kept, err));
 	NN_TRY(nn_spec_check(&learner->model->spec, err));
 	return nn_learner_fill_parts(learner, share, is_label_kept, err);
 }
@@ -551,7 +351,7 @@ is_all_held_out(const NnLearner *learner)
 	double		share = held_out_share(learner);
 
 	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
-		if (!nn_row_falls_under(nn_learner_row(learner, i), share))
+		if (!nn_learner_falls_under(learner, i, share))
 			return false;
 	return true;
 }
@@ -562,12 +362,14 @@ nn_learner_plan(NnLearner *learner, NnPlan *plan, NnError *err)
 	NN_TRY(check_rows(learner, err));
 	NN_TRY(check_input_option(learner, err));
 	NN_TRY(sort_rows(learner, err));
-	if (learner->task == NN_TASK_CLASSIFY)
+	if (learner->task == NN_TASK_CLASSIFY || learner->task == NN_TASK_TAG)
 		NN_TRY(rank_labels(learner, err));
 	else
 		standardize_target(learner);
+	if (learner->task == NN_TASK_TAG)
+		NN_TRY(read_scheme(learner->model, nn_lexicon_n(learner->label_lexicon), err));
 	NN_TRY(nn_learner_make_parts(learner, is_all_held_out(learner), err));
-	fill_plan(learner);
+	nn_learner_fill_plan(learner);
 	learner->is_planned = true;
 	*plan = learner->plan;
 	return nn_learner_check_memory(learner, learner->plan.peak_bytes > nn_learner_bytes(learner) ?

@@ -1,10 +1,15 @@
 /*
  * model/learn_private.h: the learner's parts.
  *
- *   learn_rows.c   rows -> streams of word numbers or floats, labels
- *   learn_plan.c   order, split, labels, options, spec, memory
- *   learn_examples.c  what words become; streams -> examples
- *   learn.c        training, scales, metrics, refit
+ *   learn_rows.c      rows -> streams of word numbers or floats, targets
+ *   learn_texts.c     a text -> word numbers, by the unit that the task reads
+ *   learn_plan.c      order, split, labels, standardization
+ *   learn_spec.c      options by recipe, vocabulary, network
+ *   learn_estimate.c  the plan's figures: memory, seconds
+ *   learn_examples.c  parts; what words become; examples of one answer a row
+ *   learn_tokens.c    examples of tags and of texts that are written
+ *   learn.c           training, scales, refit
+ *   learn_measure.c   what held-out rows show
  */
 #ifndef NN_LEARN_PRIVATE_H
 #define NN_LEARN_PRIVATE_H
@@ -22,6 +27,8 @@ typedef struct NnRow
 	int64_t		start;			/* first word or float in the stream */
 	int32_t		n;				/* words, or steps */
 	int32_t		label;			/* number in the label lexicon */
+	int32_t		target_n;		/* tags, or words of the text to write */
+	int64_t		target_start;	/* in the targets' stream */
 	double		number;			/* regress */
 } NnRow;
 
@@ -48,6 +55,9 @@ typedef struct NnPart
 	NnArray		values;
 	NnArray		label;
 	NnArray		target;
+	NnArray		tag;
+	NnArray		written_start;
+	NnArray		written;
 } NnPart;
 
 struct NnLearner
@@ -64,8 +74,12 @@ struct NnLearner
 	NnArray		rows;			/* NnRow */
 	NnArray		words;			/* int32: numbers in lexicon */
 	NnArray		floats;			/* float */
+	NnArray		target_words;	/* int32: tags (numbers in label_lexicon) or words to write (in lexicon) */
 	NnLexicon  *lexicon;
-	NnLexicon  *label_lexicon;
+	NnLexicon  *label_lexicon;	/* labels; tags */
+	NnLexicon  *form_lexicon;	/* tag: tokens as written; words are numbers in it, lexicon has them folded */
+	bool		is_ordered;		/* rows are one text in the order they came in */
+	const NnModel *warm;		/* the model to start from, or NULL */
 	int			n_channels;		/* of the first row with any; 0 until then */
 	int			n_steps;		/* of the first row */
 	bool		is_one_length;
@@ -81,10 +95,16 @@ struct NnLearner
 	int32_t    *sorted;			/* row numbers in hash order */
 	int32_t    *label_rank;		/* label lexicon number -> label (byte order) */
 	NnModel    *model;
+	NnArray		bag_key;		/* uint64: hash of each distinct word as the bag knows it; 0: left out */
 	NnFeatureCounter *counter;
 	NnArray		uses;			/* NnWordUse of each distinct word */
 	NnArray		piece;			/* int32 */
 	NnArray		ngram;			/* int32 */
+	NnForms		forms;			/* tag: what the written forms are */
+	NnArray		form_word;		/* int32 */
+	NnArray		form_start;		/* int64 */
+	NnArray		form_row;		/* int32 */
+	NnArray		form_flags;		/* uint16 */
 	NnPart		train;
 	NnPart		valid;
 	float	   *class_weight;	/* (C) or NULL */
@@ -101,19 +121,42 @@ nn_learner_row(const NnLearner *learner, int64_t i)
 	return (const NnRow *) learner->rows.data + i;
 }
 
+/* ---- learn_texts.c -------------------------------------------------------- */
+
+/* The words of a value, as the task reads them, appended to stream. */
+NnStatus	nn_learner_add_words(NnLearner *learner, const NnValue *value, int32_t row, NnArray *stream,
+								 NnError *err);
+
 /* ---- learn_plan.c ---------------------------------------------------------- */
 
 /* Split and encode all rows; nothing is held out if is_all_training. */
 NnStatus	nn_learner_make_parts(NnLearner *learner, bool is_all_training, NnError *err);
 
-/* Does the row's input belong to the share to hold out? */
-bool		nn_row_falls_under(const NnRow *row, double share);
+/* Is row i in the share to hold out?  By its input's hash; of one running text, at its end. */
+bool		nn_learner_falls_under(const NnLearner *learner, int64_t i, double share);
+
+/* ---- learn_spec.c ------------------------------------------------------------ */
+
+/* What the rows' inputs are to the network. */
+NnInputKind nn_learner_input_kind(const NnLearner *learner);
+
+/* Resolve the options and fill the spec's network part. */
+NnStatus	nn_learner_choose_spec(NnLearner *learner, int64_t n_train, NnError *err);
+
+/* Vocabulary and feature index of a model that reads or writes text. */
+NnStatus	nn_learner_learn_text(NnLearner *learner, double share, const bool *is_label_kept, NnError *err);
+
+/* ---- learn_estimate.c --------------------------------------------------------- */
+void		nn_learner_fill_plan(NnLearner *learner);
 
 /* ---- learn_examples.c ------------------------------------------------------ */
 
 /* ... and is the row held out?  A label without a row outside the share keeps its rows. */
-bool		nn_learner_is_held_out(const NnLearner *learner, const NnRow *row, double share,
+bool		nn_learner_is_held_out(const NnLearner *learner, int64_t i, double share,
 								   const bool *is_label_kept);
+
+/* The bag's keys of all distinct words. */
+NnStatus	nn_learner_key_words(NnLearner *learner, NnError *err);
 
 /* Count the features of the rows to train on. */
 NnStatus	nn_learner_count_features(NnLearner *learner, double share, const bool *is_label_kept, NnError *err);
@@ -126,5 +169,22 @@ NnStatus	nn_learner_fill_parts(NnLearner *learner, double share, const bool *is_
 void		nn_part_init(NnPart *part, const NnEnv *env);
 void		nn_part_free(NnPart *part);
 size_t		nn_part_bytes(const NnPart *part);
+
+/* Steps of a row of numbers, standardized; the last max_tokens of them. */
+bool		nn_part_append_steps(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut);
+
+/* ---- learn_tokens.c ----------------------------------------------------------- */
+
+/* Word rows, spelling and flags of every written form. */
+NnStatus	nn_learner_use_forms(NnLearner *learner, NnError *err);
+
+/* A row of a task that is not pooled; false if out of memory.  *n_examples grows by what it became. */
+bool		nn_part_append_tokens(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut,
+								  int64_t *n_examples);
+
+/* ---- learn_measure.c ------------------------------------------------------------ */
+
+/* Figures of the held-out part under the weights as they will be stored. */
+NnStatus	nn_learner_measure(NnLearner *learner, NnError *err);
 
 #endif							/* NN_LEARN_PRIVATE_H */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "nn/crf.h"
 
 /* A label is a name: longer ones are texts in the wrong column. */
 #define MAX_LABEL_BYTES	1000
@@ -31,24 +32,53 @@ nn_learner_create(NnLearner **learner_out, NnTask task, NnValueKind kind, const 
 	learner->is_one_length = true;
 	nn_array_init(&learner->rows, env, sizeof(NnRow));
 	nn_array_init(&learner->words, env, sizeof(int32_t));
+	nn_array_init(&learner->target_words, env, sizeof(int32_t));
+	nn_array_init(&learner->bag_key, env, sizeof(uint64_t));
 	nn_array_init(&learner->floats, env, sizeof(float));
 	nn_array_init(&learner->vector_word, env, sizeof(int32_t));
 	nn_array_init(&learner->vectors, env, sizeof(float));
 	nn_array_init(&learner->uses, env, sizeof(NnWordUse));
 	nn_array_init(&learner->piece, env, sizeof(int32_t));
 	nn_array_init(&learner->ngram, env, sizeof(int32_t));
+	nn_array_init(&learner->form_word, env, sizeof(int32_t));
+	nn_array_init(&learner->form_start, env, sizeof(int64_t));
+	nn_array_init(&learner->form_row, env, sizeof(int32_t));
+	nn_array_init(&learner->form_flags, env, sizeof(uint16_t));
 	nn_part_init(&learner->train, env);
 	nn_part_init(&learner->valid, env);
 	*learner_out = learner;
 	if (nn_lexicon_create(&learner->lexicon, env) != NN_OK ||
 		nn_lexicon_create(&learner->label_lexicon, env) != NN_OK ||
+		nn_lexicon_create(&learner->form_lexicon, env) != NN_OK ||
 		nn_model_create(&learner->model, env, err) != NN_OK)
 	{
 		nn_learner_destroy(learner);
 		*learner_out = NULL;
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	}
-	learner->model->tokenizer.is_case_kept = options->case_sensitive == 1;
+	learner->model->tokenizer.is_case_kept = options->case_sensitive == 1 || task == NN_TASK_TAG;
+	learner->model->tokenizer.is_exact = nn_task_writes_text(task);
+	learner->model->unit = options->unit == (int) NN_UNIT_CHARACTER ? NN_UNIT_CHARACTER :
+		kind == NN_VALUE_WORDS && nn_task_writes_text(task) ? NN_UNIT_GIVEN : NN_UNIT_WORD;
+	learner->is_ordered = task == NN_TASK_LANGUAGE && options->order_by[0] != '\0';
+	return NN_OK;
+}
+
+NnStatus
+nn_learner_warm_start(NnLearner *learner, const NnModel *model, NnError *err)
+{
+	if (learner->rows.n > 0)
+		return nn_fail(err, NN_EINTERNAL, "a warm start behind the first row");
+	if (model->vocabulary == NULL || learner->kind == NN_VALUE_NUMBERS)
+	{
+		nn_fail(err, NN_EINVAL, "there is nothing to start from in the model of option \"warm_start\"");
+		return nn_fail_hint(err, "A model that reads text with a recurrent network can be started from, for another that does.");
+	}
+	learner->warm = model;
+	if (learner->task == NN_TASK_TAG)
+		return NN_OK;
+	learner->model->tokenizer = model->tokenizer;
+	learner->model->unit = model->unit;
 	return NN_OK;
 }
 
@@ -68,10 +98,17 @@ nn_learner_destroy(NnLearner *learner)
 	nn_array_free(&learner->uses);
 	nn_array_free(&learner->piece);
 	nn_array_free(&learner->ngram);
+	nn_array_free(&learner->target_words);
+	nn_array_free(&learner->bag_key);
+	nn_array_free(&learner->form_word);
+	nn_array_free(&learner->form_start);
+	nn_array_free(&learner->form_row);
+	nn_array_free(&learner->form_flags);
 	nn_part_free(&learner->train);
 	nn_part_free(&learner->valid);
 	nn_lexicon_destroy(learner->lexicon);
 	nn_lexicon_destroy(learner->label_lexicon);
+	nn_lexicon_destroy(learner->form_lexicon);
 	nn_feature_counter_destroy(learner->counter);
 	nn_model_destroy(learner->model);
 	env->release(env->ctx, learner->sorted);
@@ -90,6 +127,10 @@ nn_learner_bytes(const NnLearner *learner)
 	n += nn_array_bytes(&learner->piece) + nn_array_bytes(&learner->ngram);
 	n += nn_part_bytes(&learner->train) + nn_part_bytes(&learner->valid);
 	n += nn_lexicon_size_bytes(learner->lexicon) + nn_lexicon_size_bytes(learner->label_lexicon);
+	n += nn_lexicon_size_bytes(learner->form_lexicon) + nn_array_bytes(&learner->target_words) +
+		nn_array_bytes(&learner->bag_key);
+	n += nn_array_bytes(&learner->form_word) + nn_array_bytes(&learner->form_start);
+	n += nn_array_bytes(&learner->form_row) + nn_array_bytes(&learner->form_flags);
 	if (learner->counter != NULL)
 		n += nn_feature_counter_size_bytes(learner->counter);
 	n += nn_model_bytes(learner->model);
@@ -123,48 +164,24 @@ nn_learner_check_memory(NnLearner *learner, size_t more, NnError *err)
 
 /* ---- one row ------------------------------------------------------------------- */
 
-static NnStatus
-add_text(NnLearner *learner, const char *text, size_t n_bytes, int32_t row, NnError *err)
+static uint64_t
+hash_words(const NnValue *value)
 {
-	NnTokenizer tokenizer;
-	NnWord		word;
+	uint64_t	hash = 0;
 
-	nn_tokenizer_init(&tokenizer, learner->env, &learner->model->tokenizer, text, n_bytes);
-	for (;;)
-	{
-		int32_t		number;
-		int32_t    *place;
-		NnStatus	status;
-
-		NN_TRY(nn_tokenizer_next(&tokenizer, &word, err));
-		if (word.bytes == NULL)
-			return NN_OK;
-		status = nn_lexicon_add(learner->lexicon, word.bytes, word.n_bytes, row, &number);
-		if (status != NN_OK)
-			return nn_fail(err, status, "%s", nn_status_text(status));
-		place = nn_array_push(&learner->words, 1);
-		if (place == NULL)
-			return nn_fail(err, NN_ENOMEM, "out of memory");
-		*place = number;
-	}
+	if (value->kind == NN_VALUE_TEXT)
+		return nn_hash_bytes(value->text, value->n_bytes, 1);
+	for (int i = 0; i < value->n_words; i++)
+		hash = nn_mix64(hash) ^ nn_hash_bytes(value->words[i], value->word_bytes[i], 2);
+	return hash;
 }
 
 static NnStatus
 add_words(NnLearner *learner, const NnValue *input, int32_t number, NnRow *row, NnError *err)
 {
 	row->start = (int64_t) learner->words.n;
-	if (input->kind == NN_VALUE_TEXT)
-	{
-		row->input_hash = nn_hash_bytes(input->text, input->n_bytes, 1);
-		NN_TRY(add_text(learner, input->text, input->n_bytes, number, err));
-	}
-	else
-		for (int i = 0; i < input->n_words; i++)
-		{
-			row->input_hash = nn_mix64(row->input_hash) ^
-				nn_hash_bytes(input->words[i], input->word_bytes[i], 2);
-			NN_TRY(add_text(learner, input->words[i], input->word_bytes[i], number, err));
-		}
+	row->input_hash = hash_words(input);
+	NN_TRY(nn_learner_add_words(learner, input, number, &learner->words, err));
 	row->n = (int32_t) ((int64_t) learner->words.n - row->start);
 	return NN_OK;
 }
@@ -203,33 +220,88 @@ add_numbers(NnLearner *learner, const NnValue *input, NnRow *row, NnError *err)
 }
 
 static NnStatus
-add_target(NnLearner *learner, const NnTarget *target, int32_t number, NnRow *row, NnError *err)
+add_number(const NnTarget *target, NnRow *row, NnError *err)
 {
+	if (!isfinite(target->number))
+		return nn_fail(err, NN_ERANGE, "target is %s", isnan(target->number) ? "NaN" : "infinite");
+	row->number = target->number;
+	row->target_hash = nn_hash_bytes(&row->number, sizeof(row->number), 4);
+	return NN_OK;
+}
+
+/* A label or a tag into the label lexicon. */
+static NnStatus
+add_label(NnLearner *learner, const char *label, size_t n_bytes, int32_t row, int limit, int32_t *number, NnError *err)
+{
+	const char *what = learner->task == NN_TASK_TAG ? "tag" : "label";
 	NnStatus	status;
 
-	if (learner->task == NN_TASK_REGRESS)
+	if (n_bytes > MAX_LABEL_BYTES)
 	{
-		if (!isfinite(target->number))
-			return nn_fail(err, NN_ERANGE, "target is %s", isnan(target->number) ? "NaN" : "infinite");
-		row->number = target->number;
-		row->target_hash = nn_hash_bytes(&row->number, sizeof(row->number), 4);
-		return NN_OK;
+		nn_fail(err, NN_EINVAL, "%s is too long", what);
+		nn_fail_detail(err, "It has %zu bytes; a %s has at most %d.", n_bytes, what, MAX_LABEL_BYTES);
+		return nn_fail_hint(err, "Is the target column the right one? Texts are learned with task => 'translate'.");
 	}
-	if (target->n_bytes > MAX_LABEL_BYTES)
-	{
-		nn_fail(err, NN_EINVAL, "label is too long");
-		nn_fail_detail(err, "It has %zu bytes; a label has at most %d.", target->n_bytes, MAX_LABEL_BYTES);
-		return nn_fail_hint(err, "Is the target column the right one?");
-	}
-	row->target_hash = nn_hash_bytes(target->label, target->n_bytes, 4);
-	status = nn_lexicon_add(learner->label_lexicon, target->label, (int) target->n_bytes, number, &row->label);
+	status = nn_lexicon_add(learner->label_lexicon, label, (int) n_bytes, row, number);
 	if (status != NN_OK)
 		return nn_fail(err, status, "%s", nn_status_text(status));
-	if (nn_lexicon_n(learner->label_lexicon) > NN_MAX_OUTPUTS)
+	if (nn_lexicon_n(learner->label_lexicon) > limit)
 	{
-		nn_fail(err, NN_EDATA, "target has more than %d different labels", NN_MAX_OUTPUTS);
-		return nn_fail_hint(err, "Is the target column the right one? Numbers can be learned with task => 'regress'.");
+		nn_fail(err, NN_EDATA, "target has more than %d different %ss", limit, what);
+		return nn_fail_hint(err, "Is the target column the right one? Numbers can be learned with task => 'regress', texts with task => 'translate'.");
 	}
+	return NN_OK;
+}
+
+/* As many tags as the row has tokens. */
+static NnStatus
+add_tags(NnLearner *learner, const NnValue *tags, int32_t number, NnRow *row, NnError *err)
+{
+	if (tags == NULL || tags->kind != NN_VALUE_WORDS)
+		return nn_fail(err, NN_EINTERNAL, "tags of a row are missing");
+	if (tags->n_words != row->n)
+	{
+		nn_fail(err, NN_EINVAL, "a row has not as many tags as tokens");
+		nn_fail_detail(err, "It has %d tokens and %d tags.", (int) row->n, tags->n_words);
+		return nn_fail_hint(err, "Tags belong to the elements of a text[]; of plain text they belong to the words as lstm_tag() shows them.");
+	}
+	for (int i = 0; i < tags->n_words; i++)
+	{
+		int32_t    *place = nn_array_push(&learner->target_words, 1);
+
+		if (place == NULL)
+			return nn_fail(err, NN_ENOMEM, "out of memory");
+		NN_TRY(add_label(learner, tags->words[i], tags->word_bytes[i], number, NN_MAX_TAGS, place, err));
+	}
+	return NN_OK;
+}
+
+static NnStatus
+add_target(NnLearner *learner, const NnTarget *target, int32_t number, NnRow *row, NnError *err)
+{
+	row->target_start = (int64_t) learner->target_words.n;
+	switch (learner->task)
+	{
+		case NN_TASK_REGRESS:
+			return add_number(target, row, err);
+		case NN_TASK_CLASSIFY:
+			row->target_hash = nn_hash_bytes(target->label, target->n_bytes, 4);
+			return add_label(learner, target->label, target->n_bytes, number, NN_MAX_OUTPUTS, &row->label, err);
+		case NN_TASK_TAG:
+			NN_TRY(add_tags(learner, target->value, number, row, err));
+			break;
+		case NN_TASK_TRANSLATE:
+		case NN_TASK_CAPTION:
+			if (target->value == NULL || target->value->kind == NN_VALUE_NUMBERS)
+				return nn_fail(err, NN_EINTERNAL, "the text to write is missing");
+			NN_TRY(nn_value_check(target->value, err));
+			NN_TRY(nn_learner_add_words(learner, target->value, number, &learner->target_words, err));
+			break;
+		default:
+			return NN_OK;
+	}
+	row->target_n = (int32_t) ((int64_t) learner->target_words.n - row->target_start);
+	row->target_hash = hash_words(target->value);
 	return NN_OK;
 }
 
@@ -243,11 +315,11 @@ nn_learner_add(NnLearner *learner, const NnValue *input, const NnTarget *target,
 	if (learner->rows.n >= INT32_MAX - 1)
 		return nn_fail(err, NN_ELIMIT, "too many rows");
 	NN_TRY(nn_value_check(input, err));
-	NN_TRY(add_target(learner, target, number, &row, err));
 	if (input->kind == NN_VALUE_NUMBERS)
 		NN_TRY(add_numbers(learner, input, &row, err));
 	else
 		NN_TRY(add_words(learner, input, number, &row, err));
+	NN_TRY(add_target(learner, target, number, &row, err));
 	place = nn_array_push(&learner->rows, 1);
 	if (place == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
@@ -255,13 +327,50 @@ nn_learner_add(NnLearner *learner, const NnValue *input, const NnTarget *target,
 	return nn_learner_check_memory(learner, 0, err);
 }
 
-NnStatus
-nn_learner_add_vector(NnLearner *learner, const char *word, size_t n_bytes, const float *vector,
-					  int width, NnError *err)
+static int32_t
+least_rows(const NnLearner *learner)
+{
+	return learner->options.min_rows < 0 ? NN_RECIPE_MIN_ROWS : learner->options.min_rows;
+}
+
+/*
+ * The number of a word of the table, or -1.  The column's words are normalized,
+ * so the table's must be.  A tagger knows words as wholes, and keeps all.
+ */
+static NnStatus
+find_vector_word(NnLearner *learner, const char *word, size_t n_bytes, int32_t *number, NnError *err)
 {
 	NnTokenizer tokenizer;
 	NnWord		first;
 	NnWord		second;
+
+	*number = -1;
+	if (learner->task == NN_TASK_TAG)
+	{
+		char		folded[NN_WORD_BYTES];
+		int			n;
+
+		NN_TRY(nn_text_fold(learner->env, false, word, n_bytes, folded, &n, err));
+		/* as if it had been in rows enough to be kept: these words are no secrets of the rows */
+		for (int32_t row = -least_rows(learner); row < 0 && n > 0; row++)
+			NN_TRY(nn_lexicon_add(learner->lexicon, folded, n, row, number));
+		return NN_OK;
+	}
+	nn_tokenizer_init(&tokenizer, learner->env, &learner->model->tokenizer, word, n_bytes);
+	NN_TRY(nn_tokenizer_next(&tokenizer, &first, err));
+	if (first.bytes == NULL)
+		return NN_OK;
+	*number = nn_lexicon_find(learner->lexicon, first.bytes, first.n_bytes);
+	NN_TRY(nn_tokenizer_next(&tokenizer, &second, err));
+	if (second.bytes != NULL)
+		*number = -1;
+	return NN_OK;
+}
+
+NnStatus
+nn_learner_add_vector(NnLearner *learner, const char *word, size_t n_bytes, const float *vector,
+					  int width, NnError *err)
+{
 	int32_t		number;
 	int32_t    *place;
 	float	   *floats;
@@ -286,14 +395,8 @@ nn_learner_add_vector(NnLearner *learner, const char *word, size_t n_bytes, cons
 								  n_bytes < 100 ? (int) n_bytes : 100, word);
 		}
 
-	/* the column's words are normalized, so the table's must be */
-	nn_tokenizer_init(&tokenizer, learner->env, &learner->model->tokenizer, word, n_bytes);
-	NN_TRY(nn_tokenizer_next(&tokenizer, &first, err));
-	if (first.bytes == NULL)
-		return NN_OK;
-	number = nn_lexicon_find(learner->lexicon, first.bytes, first.n_bytes);
-	NN_TRY(nn_tokenizer_next(&tokenizer, &second, err));
-	if (number < 0 || second.bytes != NULL)
+	NN_TRY(find_vector_word(learner, word, n_bytes, &number, err));
+	if (number < 0)
 		return NN_OK;
 	place = nn_array_push(&learner->vector_word, 1);
 	floats = nn_array_push(&learner->vectors, (size_t) width);

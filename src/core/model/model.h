@@ -13,6 +13,15 @@
 #include "text/features.h"
 #include "text/tokenize.h"
 #include "text/vocabulary.h"
+#include "train/metrics_sequence.h"
+
+/* What a token is. */
+typedef enum NnUnit
+{
+	NN_UNIT_WORD,				/* words as the tokenizer cuts them, then subword units, then bytes */
+	NN_UNIT_CHARACTER,			/* each character */
+	NN_UNIT_GIVEN				/* the elements of text[]; texts are cut at white space, and joined by one space */
+} NnUnit;
 
 typedef struct NnModel
 {
@@ -22,11 +31,14 @@ typedef struct NnModel
 	NnSpec		spec;
 	NnNet	   *net;
 
-	/* classify: labels in byte order; NULL for regress */
+	/* classify, tag: labels in byte order; else NULL */
 	char	  **labels;			/* (C), 0-terminated UTF-8 */
+	NnTagScheme scheme;			/* tag: what the labels mean; the arena's */
+	uint8_t    *allowed;		/* tag: which may follow which (nn/crf.h); NULL unless they are BIO */
 
 	/* text */
 	NnTokenizerOptions tokenizer;
+	NnUnit		unit;
 	NnVocabulary *vocabulary;	/* NULL unless input is text and there is a recurrent branch */
 	NnFeatureIndex *features;	/* NULL unless there is a bag */
 	bool		has_ngrams;		/* the bag counts character n-grams */
@@ -39,6 +51,10 @@ typedef struct NnModel
 	int			flat_steps;		/* steps of every input if the wide branch is flat, else 0 */
 	double		target_mean;	/* regress: y = y' * target_scale + target_mean */
 	double		target_scale;
+
+	/* forecast */
+	int			window;			/* steps read */
+	int			season;			/* steps; 0 or 1: none */
 
 	/* JSON of how it was trained (rows, seed, options, metrics...): text for people, not read back */
 	char	   *training;		/* "" if unknown */

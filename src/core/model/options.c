@@ -16,23 +16,30 @@
 
 #define N_ITEMS(array) ((int) (sizeof(array) / sizeof((array)[0])))
 
-#define EVERY_TASK	((1u << NN_TASK_CLASSIFY) | (1u << NN_TASK_REGRESS))
-#define LABELS_ONLY (1u << NN_TASK_CLASSIFY)
+#define BIT(task)	(1u << NN_TASK_##task)
+#define ONE_ANSWER	(BIT(CLASSIFY) | BIT(REGRESS))
+#define LANGUAGE	BIT(LANGUAGE)
+#define TAGS		BIT(TAG)
+#define SERIES		BIT(FORECAST)
+#define PAIRS		(BIT(TRANSLATE) | BIT(CAPTION))
+#define WRITERS		(PAIRS | LANGUAGE)
+#define READERS		(ONE_ANSWER | TAGS | BIT(TRANSLATE) | LANGUAGE)	/* of text */
+#define EVERY_TASK	(ONE_ANSWER | TAGS | WRITERS | SERIES)
 
 #define SEED_MAX	9007199254740992.0	/* 2^53: every whole number up to it is a double */
 #define PLACE(field) #field, offsetof(NnOptions, field)
 
 /* Rows by kind; the arguments are in the order in which a reader wants them. */
-#define INTEGER(field, low, high, shown, value, meaning) \
-	ROW(NN_OPTION_INTEGER, PLACE(field), low, high, NULL, shown, value, meaning, EVERY_TASK)
-#define REAL(field, low, high, shown, value, meaning) \
-	ROW(NN_OPTION_REAL, PLACE(field), low, high, NULL, shown, value, meaning, EVERY_TASK)
-#define BOOLEAN(field, shown, value, meaning) \
-	ROW(NN_OPTION_BOOLEAN, PLACE(field), 0, 1, NULL, shown, value, meaning, EVERY_TASK)
-#define CHOICE(field, choices, shown, value, meaning) \
-	ROW(NN_OPTION_CHOICE, PLACE(field), 0, 0, choices, shown, value, meaning, EVERY_TASK)
-#define TEXT(field, meaning) \
-	ROW(NN_OPTION_TEXT, PLACE(field), 0, 0, NULL, "", 0, meaning, EVERY_TASK)
+#define INTEGER(tasks, field, low, high, shown, value, meaning) \
+	ROW(NN_OPTION_INTEGER, PLACE(field), low, high, NULL, shown, value, meaning, tasks)
+#define REAL(tasks, field, low, high, shown, value, meaning) \
+	ROW(NN_OPTION_REAL, PLACE(field), low, high, NULL, shown, value, meaning, tasks)
+#define BOOLEAN(tasks, field, shown, value, meaning) \
+	ROW(NN_OPTION_BOOLEAN, PLACE(field), 0, 1, NULL, shown, value, meaning, tasks)
+#define CHOICE(tasks, field, choices, shown, value, meaning) \
+	ROW(NN_OPTION_CHOICE, PLACE(field), 0, 0, choices, shown, value, meaning, tasks)
+#define TEXT(tasks, field, meaning) \
+	ROW(NN_OPTION_TEXT, PLACE(field), 0, 0, NULL, "", 0, meaning, tasks)
 
 #define ROW(kind, place, low, high, choices, shown, value, meaning, tasks) \
 	ROW_(kind, place, low, high, choices, shown, value, meaning, tasks)
@@ -41,98 +48,126 @@
 
 static const NnOptionInfo table[] = {
 	/* network */
-	CHOICE(cell, "none|rnn|lstm|gru", "auto: lstm; none for vectors", NN_AUTO,
+	CHOICE(EVERY_TASK, cell, "none|rnn|lstm|gru", "auto: lstm; none for vectors", NN_AUTO,
 		   "The kind of memory that reads the words in their order; none leaves only the bag of words (recurrent cell)."),
-	INTEGER(hidden, 1, NN_MAX_HIDDEN, "64", 64,
+	INTEGER(EVERY_TASK, hidden, 1, NN_MAX_HIDDEN, "auto: 64; more for tags and for texts that are written", NN_AUTO,
 			"How many numbers the network keeps in mind while it reads, in each direction (hidden size)."),
-	INTEGER(layers, 1, NN_MAX_LAYERS, "1", 1,
+	INTEGER(EVERY_TASK, layers, 1, NN_MAX_LAYERS, "1", 1,
 			"How many networks are stacked, each reading what the one below made of the text (layers)."),
-	BOOLEAN(bidirectional, "true", 1,
+	BOOLEAN(EVERY_TASK, bidirectional, "auto: true; false for language", NN_AUTO,
 			"Read the text from its end too, and use both readings (bidirectional)."),
 	ROW(NN_OPTION_POOL, PLACE(pool), 0, 0, "last|max|mean|attention",
 		"auto: max+mean, with last for numbers", NN_AUTO,
 		"How what was read at each word becomes one summary: any of last, max, mean, attention, joined by + (pooling).",
-		EVERY_TASK),
-	INTEGER(embedding, 1, NN_MAX_EMBEDDING, "auto: 100, or the width of vectors", NN_AUTO,
+		ONE_ANSWER | SERIES),
+	INTEGER(READERS | WRITERS, embedding, 1, NN_MAX_EMBEDDING, "auto: 100, or the width of vectors", NN_AUTO,
 			"How many numbers stand for a word (embedding size)."),
-	BOOLEAN(bag, "auto: true; for numbers only where all rows have one length", NN_AUTO,
+	BOOLEAN(ONE_ANSWER, bag, "auto: true; for numbers only where all rows have one length", NN_AUTO,
 			"Also look at which words, pairs of words and parts of words occur, whatever their order (wide branch)."),
-	INTEGER(bag_hidden, 1, NN_MAX_HIDDEN, "auto: from the number of labels", NN_AUTO,
+	INTEGER(ONE_ANSWER, bag_hidden, 1, NN_MAX_HIDDEN, "auto: from the number of labels", NN_AUTO,
 			"How many numbers sum up the bag of words (hidden size of the wide branch)."),
-	INTEGER(bag_features, 0, 20000000, "auto: 600000", NN_AUTO,
+	INTEGER(ONE_ANSWER, bag_features, 0, 20000000, "auto: 600000", NN_AUTO,
 			"At most so many words, pairs and parts of words are known to the bag; the rarest are left out (features)."),
-	BOOLEAN(char_ngrams, "auto: true unless the texts are very long in all", NN_AUTO,
+	BOOLEAN(ONE_ANSWER, char_ngrams, "auto: true unless the texts are very long in all", NN_AUTO,
 			"Let the bag know parts of words too, which helps with typing errors and endings (character n-grams)."),
 
 	/* reading */
-	CHOICE(input, "text|series|vector", "auto: from the type of the column", NN_AUTO,
+	CHOICE(ONE_ANSWER | BIT(CAPTION), input, "text|series|vector", "auto: from the type of the column", NN_AUTO,
 		   "Whether an array of numbers is a series of steps in time or one vector without order (input kind)."),
-	INTEGER(max_tokens, 1, 1000000, "auto: 256 words, or 4096 steps", NN_AUTO,
+	INTEGER(EVERY_TASK, max_tokens, 1, 1000000, "auto: 256 words, or 4096 steps; tag: no bound", NN_AUTO,
 			"At most so many words or steps are read in their order; the bag sees all of them (truncation length)."),
-	INTEGER(vocabulary, 0, 2000000, "60000", 60000,
+	INTEGER(READERS | WRITERS, vocabulary, 0, 2000000, "60000", 60000,
 			"At most so many different words are known as whole words, the most frequent ones (vocabulary size)."),
-	INTEGER(subwords, 0, 100000, "auto: 0, or 4000 where most words are rare", NN_AUTO,
+	INTEGER(ONE_ANSWER | WRITERS, subwords, 0, 100000, "auto: 0, or 4000 where most words are rare; 4000 for texts that are written; 0 for given words and characters", NN_AUTO,
 			"At most so many parts of words are learned, from which all other words are put together; 0 reads all other words as one and the same (byte-pair merges)."),
-	INTEGER(min_rows, 1, 1000000, "3", 3,
+	INTEGER(READERS | WRITERS, min_rows, 1, 1000000, "auto: 3; 2 for tag and translate", NN_AUTO,
 			"A word that occurs in fewer rows is not stored in the model as a word (minimum document frequency)."),
-	BOOLEAN(case_sensitive, "false", 0,
+	BOOLEAN(ONE_ANSWER, case_sensitive, "false", 0,
 			"Tell words apart that differ only in capital letters (case folding is off)."),
-	TEXT(vectors,
+	CHOICE(LANGUAGE, unit, "word|character", "word", 0,
+		   "What a text is made of: words, with parts of words for the rare ones, or single characters (token unit)."),
+	BOOLEAN(TAGS, spelling, "true", 1,
+			"Read how each word is written too, its letters and capitals, which tells names never seen before (character features)."),
+	TEXT(READERS, vectors,
 		 "A relation (word text, vector real[]) with numbers for words that were learned elsewhere (pretrained embeddings)."),
-	TEXT(where,
+	TEXT(EVERY_TASK, where,
 		 "An SQL condition on the rows to learn from, as after WHERE (filter)."),
+	TEXT(LANGUAGE, order_by,
+		 "The column in whose order the rows are one running text, so that each row is read with those before it in mind (stateful training)."),
+	TEXT(EVERY_TASK, warm_start,
+		 "A model to start from, say a language model of the same column: its words and what it knows of them (transfer learning)."),
+
+	/* writing */
+	INTEGER(PAIRS, decoder_layers, 1, NN_MAX_LAYERS, "2", 2,
+			"How many networks are stacked to write the text; the first looks back at what was read (decoder layers)."),
+	BOOLEAN(BIT(TRANSLATE), copy, "true", 1,
+			"Let words of the source be copied as they are, such as names (copy mechanism)."),
+
+	/* forecasts */
+	INTEGER(SERIES, horizon, 1, NN_MAX_HORIZON, "auto: one season, or 24 where there is none", NN_AUTO,
+			"How many steps ahead are learned at once (forecast horizon)."),
+	INTEGER(SERIES, window, 1, 1000000, "auto: from the season", NN_AUTO,
+			"How many steps back are looked at (window length)."),
+	INTEGER(SERIES, season, 1, 100000, "auto: found in the series; 1 where there is none", NN_AUTO,
+			"After how many steps the series tends to repeat (seasonal period)."),
 
 	/* training */
-	INTEGER(epochs, 1, 1000, "auto: from the number of rows and labels", NN_AUTO,
+	BOOLEAN(LANGUAGE, running, "auto: true with order_by, or where texts are long", NN_AUTO,
+			"Read all rows as one running text and keep in mind what came before (stateful training)."),
+	INTEGER(LANGUAGE, bptt, 1, 10000, "auto: 35 words or 100 characters", NN_AUTO,
+			"How many steps of a running text are learned from at once (truncated back-propagation through time)."),
+	INTEGER(WRITERS, samples, 0, 1000000, "auto: 0; 4000 where more than 40000 words are known", NN_AUTO,
+			"Compare the right word with so many others drawn at random while learning; 0 compares with all (sampled softmax)."),
+	INTEGER(EVERY_TASK, epochs, 1, 1000, "auto: from the number of rows and labels", NN_AUTO,
 			"How often the rows are gone through (epochs)."),
-	INTEGER(batch, 1, 4096, "auto: from the number of rows", NN_AUTO,
+	INTEGER(EVERY_TASK, batch, 1, 4096, "auto: from the number of rows", NN_AUTO,
 			"How many rows are looked at before the network changes a little (batch size)."),
-	REAL(rate, 1e-7, 10, "auto: from the number of labels", NN_AUTO_REAL,
+	REAL(EVERY_TASK, rate, 1e-7, 10, "auto: from the number of labels", NN_AUTO_REAL,
 		 "How far the recurrent network changes at a step; too high and it forgets, too low and it never gets there (learning rate)."),
-	REAL(rate_embedding, 1e-7, 10, "auto: from rate", NN_AUTO_REAL,
+	REAL(READERS | WRITERS, rate_embedding, 1e-7, 10, "auto: from rate", NN_AUTO_REAL,
 		 "The same for the numbers that stand for words (learning rate of the embedding)."),
-	REAL(rate_bag, 1e-7, 10, "auto: from the kind of input", NN_AUTO_REAL,
+	REAL(ONE_ANSWER, rate_bag, 1e-7, 10, "auto: from the kind of input", NN_AUTO_REAL,
 		 "The same for the bag of words (learning rate of the wide branch)."),
-	REAL(epsilon_bag, 0, 1, "auto: 0.001; 1e-08 for 20 labels and more, or for two labels and long texts", NN_AUTO_REAL,
+	REAL(ONE_ANSWER, epsilon_bag, 0, 1, "auto: 0.001; 1e-08 for 20 labels and more, or for two labels and long texts", NN_AUTO_REAL,
 		 "Features seen rarely move the less, the larger this is; 1e-08 lets each move as far as a frequent one (Adam's epsilon for the bag's table)."),
-	REAL(warmup, 0, 1, "0.05", 0.05,
+	REAL(EVERY_TASK, warmup, 0, 1, "0.05", 0.05,
 		 "The share of the training during which the steps grow from nothing to their full size (warm-up)."),
-	CHOICE(schedule, "linear|constant", "linear", 0,
+	CHOICE(EVERY_TASK, schedule, "linear|constant", "linear", 0,
 		   "Whether the steps shrink to nothing towards the end or keep their size (learning rate schedule)."),
-	REAL(weight_decay, 0, 10, "0.01", 0.01,
+	REAL(EVERY_TASK, weight_decay, 0, 10, "0.01", 0.01,
 		 "How strongly large weights are pulled back, against learning the rows by heart (weight decay)."),
-	REAL(clip, 0, 1e6, "1", 1,
+	REAL(EVERY_TASK, clip, 0, 1e6, "auto: 1; 5 for tag", NN_AUTO_REAL,
 		 "The largest step that one batch may ask for, as a length; 0 sets no bound (gradient clipping by global norm)."),
-	REAL(dropout, 0, 0.95, "0.5", 0.5,
+	REAL(EVERY_TASK, dropout, 0, 0.95, "auto: 0.5; less for texts that are written", NN_AUTO_REAL,
 		 "The share of the summary hidden at random while learning, against learning the rows by heart (output dropout)."),
-	REAL(dropout_word, 0, 0.95, "0.3", 0.3,
+	REAL(READERS | WRITERS, dropout_word, 0, 0.95, "auto: 0.3; 0.2 for tag; less for texts that are written", NN_AUTO_REAL,
 		 "The share of the different words hidden at random while learning (word-type dropout)."),
-	REAL(dropout_input, 0, 0.95, "auto: 0.2 for text, 0 for numbers", NN_AUTO_REAL,
+	REAL(EVERY_TASK, dropout_input, 0, 0.95, "auto: 0.2 for text, 0 for numbers; more for tag and for texts that are written", NN_AUTO_REAL,
 		 "The share of the numbers of each word or step, and between layers, hidden at random while learning (input dropout)."),
-	REAL(dropout_recurrent, 0, 0.95, "0", 0,
+	REAL(EVERY_TASK, dropout_recurrent, 0, 0.95, "auto: 0; language: from the size of the text", NN_AUTO_REAL,
 		 "The share of the memory hidden at random from one step to the next while learning (recurrent dropout)."),
-	REAL(dropout_bag, 0, 0.95, "0.3", 0.3,
+	REAL(ONE_ANSWER, dropout_bag, 0, 0.95, "0.3", 0.3,
 		 "The share of the bag's summary hidden at random while learning (dropout of the wide branch)."),
-	REAL(dropout_feature, 0, 0.95, "0.2", 0.2,
+	REAL(ONE_ANSWER, dropout_feature, 0, 0.95, "0.2", 0.2,
 		 "The share of the bag's words, pairs and parts of words hidden at random while learning (feature dropout)."),
-	ROW(NN_OPTION_REAL, PLACE(label_smoothing), 0, 0.95, NULL, "0", 0,
+	ROW(NN_OPTION_REAL, PLACE(label_smoothing), 0, 0.95, NULL, "auto: 0; 0.1 for texts that are written", NN_AUTO_REAL,
 		"How much doubt is put on every given label, for labels that are often wrong (label smoothing).",
-		LABELS_ONLY),
+		BIT(CLASSIFY) | PAIRS),
 	ROW(NN_OPTION_CHOICE, PLACE(class_weights), 0, 0, "none|balanced", "none", 0,
 		"Whether a row counts more the rarer its label is (class weights).",
-		LABELS_ONLY),
-	REAL(validation, 0, 0.5, "0.1", 0.1,
+		BIT(CLASSIFY)),
+	REAL(EVERY_TASK, validation, 0, 0.5, "0.1", 0.1,
 		 "The share of the rows kept apart, on which the model is measured and never trained (validation split)."),
-	INTEGER(patience, 0, 1000, "0", 0,
+	INTEGER(EVERY_TASK, patience, 0, 1000, "0", 0,
 			"Stop after so many epochs without a better result on the rows kept apart; 0 never stops early (early stopping)."),
-	CHOICE(keep, "best|last", "auto: last", NN_AUTO,
+	CHOICE(EVERY_TASK, keep, "best|last", "auto: last", NN_AUTO,
 		   "Whether the model is that of the best epoch or of the last (checkpoint kept)."),
-	BOOLEAN(refit, "auto: true for fewer than 20000 rows of moderate length", NN_AUTO,
+	BOOLEAN(ONE_ANSWER | TAGS, refit, "auto: true for fewer than 20000 rows of moderate length", NN_AUTO,
 			"After measuring, train once more on all rows, those kept apart included (refit)."),
 	ROW(NN_OPTION_WHOLE, PLACE(seed), 0, SEED_MAX, NULL, "1", 1,
 		"Where the random numbers start; the same seed, rows and options give the same model (random seed).",
 		EVERY_TASK),
-	CHOICE(weights, "f16|f32", "f16", 0,
+	CHOICE(EVERY_TASK, weights, "f16|f32", "f16", 0,
 		   "How numbers are stored in the model: f16 takes half the space, f32 keeps every digit (precision)."),
 };
 

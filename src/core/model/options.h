@@ -51,9 +51,23 @@ typedef struct NnOptions
 	int			subwords;		/* units at most */
 	int			min_rows;		/* words in fewer rows are not kept as words */
 	int			case_sensitive;
+	int			unit;			/* choice: word, character (NnUnit); language */
+	int			spelling;		/* tag: characters are read beside words */
 	char		vectors[NN_OPTION_TEXT_BYTES];	/* relation (word text, vector real[]) */
 	char		where[NN_OPTION_TEXT_BYTES];	/* SQL condition on the rows */
+	char		order_by[NN_OPTION_TEXT_BYTES]; /* language: column whose order makes the rows one running text */
+	char		warm_start[NN_OPTION_TEXT_BYTES];	/* model to start from */
+	/* writing */
+	int			decoder_layers;
+	int			copy;
+	/* forecast */
+	int			horizon;
+	int			window;
+	int			season;
 	/* training */
+	int			bptt;			/* language: steps of a batch of running text */
+	int			running;		/* language: all rows are one running text */
+	int			samples;		/* of the softmax; 0: all of it */
 	int			epochs;
 	int			batch;
 	double		rate;			/* recurrent branch */

@@ -84,18 +84,131 @@ resolve_schedule(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(refit, n < 20000 && shape->n_tokens <= NN_RECIPE_NGRAM_TOKENS);
 }
 
-void
-nn_recipe_resolve(NnOptions *options, const NnDataShape *shape)
+/*
+ * Tags: word vectors beside spelling, a bidirectional LSTM and a CRF (doc/recipes.md).
+ * The loss is a sum over tokens, so clipping is wider than elsewhere.
+ */
+static void
+resolve_tag(NnOptions *options, const NnDataShape *shape)
 {
-	options->input = (int) shape->input;
-	if (shape->input == NN_INPUT_TEXT)
-		resolve_text(options, shape);
-	else
-		resolve_numbers(options, shape);
+	int64_t		n = shape->n_rows;
+
+	SET_AUTO(embedding, shape->has_vectors ? shape->vector_width : 100);
+	SET_AUTO(hidden, 100);
+	SET_AUTO(max_tokens, 1000000);
+	SET_AUTO(min_rows, 2);
+	SET_AUTO(subwords, 0);
+	SET_AUTO(batch, n < 1000 ? 8 : n < 5000 ? 16 : 32);
+	SET_AUTO(epochs, n < 1000 ? 20 : n < 10000 ? 12 : 10);
+	SET_AUTO(rate, 5e-3);
+	SET_AUTO(rate_embedding, options->rate);
+	SET_AUTO(dropout, 0.5);
+	SET_AUTO(dropout_input, 0.5);
+	SET_AUTO(dropout_word, 0.2);
+	SET_AUTO(clip, 5.0);
+	SET_AUTO(keep, NN_KEEP_LAST);
+	SET_AUTO(refit, n < 20000);
+}
+
+/* A language model: as wide as the text is long, and the more is dropped the shorter it is. */
+static void
+resolve_language(NnOptions *options, const NnDataShape *shape)
+{
+	bool		is_small = shape->n_tokens < 300000;
+
+	SET_AUTO(hidden, shape->is_character ? 512 : is_small ? 200 : 400);
+	SET_AUTO(embedding, shape->has_vectors ? shape->vector_width : shape->is_character ? 64 : options->hidden);
+	SET_AUTO(bidirectional, 0);
+	SET_AUTO(max_tokens, 256);
+	SET_AUTO(min_rows, shape->is_character ? 1 : 3);
+	SET_AUTO(subwords, shape->is_character || shape->is_given ? 0 : 4000);
+	SET_AUTO(running, options->bidirectional != 1 &&
+			 (options->order_by[0] != '\0' || shape->n_tokens > 60 * shape->n_rows));
+	SET_AUTO(bptt, shape->is_character ? 100 : 35);
+	SET_AUTO(batch, is_small ? 16 : 32);
+	SET_AUTO(epochs, shape->is_character ? 12 : shape->n_tokens < 3000000 ? 16 : 5);
+	SET_AUTO(rate, shape->is_character ? 2e-3 : 2e-3);
+	SET_AUTO(rate_embedding, options->rate);
+	SET_AUTO(dropout, shape->is_character ? 0.3 : 0.4);
+	SET_AUTO(dropout_input, shape->is_character ? 0.0 : 0.3);
+	SET_AUTO(dropout_word, shape->is_character ? 0.0 : 0.1);
+	SET_AUTO(dropout_recurrent, shape->is_character ? 0.1 : 0.2);
+	SET_AUTO(keep, NN_KEEP_BEST);
+}
+
+/* Translations and captions: an encoder as wide as the decoder is, both ways added. */
+static void
+resolve_writer(NnOptions *options, const NnDataShape *shape)
+{
+	int64_t		n = shape->n_rows;
+	bool		is_text = shape->input == NN_INPUT_TEXT;
+
+	SET_AUTO(hidden, is_text || shape->input == NN_INPUT_SERIES ? 256 : n < 5000 ? 128 : 256);
+	SET_AUTO(embedding, shape->has_vectors ? shape->vector_width : n < 5000 ? 128 : 256);
+	SET_AUTO(bidirectional, shape->input != NN_INPUT_VECTOR);
+	SET_AUTO(max_tokens, 256);
+	SET_AUTO(min_rows, 2);
+	SET_AUTO(subwords, shape->is_given ? 0 : 4000);
+	SET_AUTO(batch, n < 20000 ? 32 : 64);
+	SET_AUTO(epochs, n < 5000 ? 30 : n < 60000 ? 16 : 10);
+	SET_AUTO(rate, 2e-3);
+	SET_AUTO(rate_embedding, options->rate);
+	SET_AUTO(dropout, n < 60000 ? 0.4 : 0.2);
+	SET_AUTO(dropout_input, n < 60000 ? 0.3 : 0.2);
+	SET_AUTO(dropout_word, is_text && n < 60000 ? 0.1 : 0.0);
+	SET_AUTO(label_smoothing, 0.1);
+	SET_AUTO(keep, NN_KEEP_BEST);
+}
+
+/* What a task leaves alone is as for labels. */
+static void
+resolve_rest(NnOptions *options, const NnDataShape *shape)
+{
+	SET_AUTO(hidden, 64);
+	SET_AUTO(min_rows, NN_RECIPE_MIN_ROWS);
+	SET_AUTO(running, 0);
+	SET_AUTO(bptt, 35);
+	SET_AUTO(samples, 0);
+	SET_AUTO(clip, 1.0);
+	SET_AUTO(dropout, 0.5);
+	SET_AUTO(dropout_word, 0.3);
+	SET_AUTO(dropout_recurrent, 0.0);
+	SET_AUTO(label_smoothing, 0.0);
+	SET_AUTO(bag, 0);
+	SET_AUTO(char_ngrams, 0);
+	SET_AUTO(bag_features, 0);
+	SET_AUTO(bag_hidden, 0);
+	SET_AUTO(refit, 0);
 	SET_AUTO(cell, NN_CELL_LSTM);
 	SET_AUTO(layers, 1);
 	SET_AUTO(bidirectional, 1);
 	SET_AUTO(pool, NN_POOL_MAX | NN_POOL_MEAN | (shape->input == NN_INPUT_TEXT ? 0 : NN_POOL_LAST));
+}
+
+void
+nn_recipe_resolve(NnOptions *options, const NnDataShape *shape)
+{
+	options->input = (int) shape->input;
+	switch (shape->task)
+	{
+		case NN_TASK_TAG:
+			resolve_tag(options, shape);
+			break;
+		case NN_TASK_LANGUAGE:
+			resolve_language(options, shape);
+			break;
+		case NN_TASK_TRANSLATE:
+		case NN_TASK_CAPTION:
+			resolve_writer(options, shape);
+			break;
+		default:
+			if (shape->input == NN_INPUT_TEXT)
+				resolve_text(options, shape);
+			else
+				resolve_numbers(options, shape);
+			break;
+	}
+	resolve_rest(options, shape);
 	resolve_schedule(options, shape);
 	SET_AUTO(schedule, 0);
 	SET_AUTO(class_weights, 0);
@@ -128,6 +241,9 @@ nn_recipe_train_options(const NnOptions *options, NnTrainOptions *train)
 	train->dropout.wide = (float) options->dropout_bag;
 	train->drop_feature = (float) options->dropout_feature;
 	train->label_smoothing = (float) options->label_smoothing;
+	train->bptt = options->bptt;
+	train->is_ordered = options->order_by[0] != '\0';
+	train->n_samples = options->samples;
 	train->patience = options->patience;
 	train->keep = (NnKeep) options->keep;
 	train->seed = (uint64_t) options->seed;

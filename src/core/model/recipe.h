@@ -22,12 +22,18 @@ typedef struct NnDataShape
 	int			n_channels;		/* series and vectors */
 	bool		is_one_length;	/* every series has the same number of steps */
 	int			n_steps;		/* that number, or the longest */
+	int64_t		n_written;		/* tokens of the texts that are written */
+	bool		is_character;	/* a token is a character */
+	bool		is_given;		/* tokens are elements of text[] */
 	bool		has_vectors;	/* word vectors were given */
 	int			vector_width;
 } NnDataShape;
 
 /* Most tokens of a column for which character n-grams are worth their time. */
 #define NN_RECIPE_NGRAM_TOKENS	1500000
+
+/* Words in fewer rows are not stored as words, unless the task says otherwise. */
+#define NN_RECIPE_MIN_ROWS		3
 
 /* Share of rare words from which they are read in units. */
 #define NN_RECIPE_RARE_SHARE	0.5

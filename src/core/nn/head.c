@@ -18,7 +18,7 @@ nn_linear_forward(const NnLinear *linear, int M, const float *x, float *out)
 }
 
 void
-nn_linear_backward(NnLinear *linear, int M, const float *x, const float *d_out, float *dx)
+nn_linear_backward(const NnLinear *linear, int M, const float *x, const float *d_out, float *dx)
 {
 	int			n_in = linear->weight->n_columns;
 	int			n_out = linear->weight->n_rows;
@@ -33,6 +33,7 @@ nn_linear_backward(NnLinear *linear, int M, const float *x, const float *d_out, 
  * Bag: hidden_b = sum_j weight_j table[row_j]  (fastText's, Joulin et al. 2017,
  * but with 1 / sqrt(n) for the mean's 1 / n, as the weights come in).
  * Flat: hidden_b = tanh(W x_b + bias).
+ * A linear branch has no hidden vector: its head reads the flattened input itself.
  */
 void
 nn_wide_forward(const NnNet *net, const NnBatch *batch, float *hidden)
@@ -62,7 +63,6 @@ nn_wide_backward(NnNet *net, const NnBatch *batch, const float *hidden, float *d
 {
 	int			D = net->spec.wide_hidden;
 	int			B = batch->n_sequences;
-	NnTouched  *touched = &net->touched_bag;
 
 	if (net->spec.wide == NN_WIDE_FLAT)
 	{
@@ -72,15 +72,13 @@ nn_wide_backward(NnNet *net, const NnBatch *batch, const float *hidden, float *d
 		nn_linear_backward(&net->flat, B, batch->flat, d_hidden, NULL);
 		return NN_OK;
 	}
-	touched->rows = NN_TAKE(scratch, int32_t, (size_t) batch->bag_start[B]);
-	if (touched->rows == NULL && batch->bag_start[B] > 0)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
+	NN_TRY(nn_touch_reserve(net->bag, (size_t) batch->bag_start[B], scratch, err));
 	for (int b = 0; b < B; b++)
 	{
 		int			start = batch->bag_start[b];
 
 		for (int j = start; j < batch->bag_start[b + 1]; j++)
-			nn_touch(touched, batch->bag_row[j]);
+			nn_touch(net->bag, batch->bag_row[j]);
 		nn_scatter_sum(batch->bag_start[b + 1] - start, batch->bag_row + start, batch->bag_weight + start,
 					   d_hidden + (size_t) b * (size_t) D, D, net->bag->grad);
 	}
@@ -149,10 +147,44 @@ half_squares(const NnSpec *spec, const NnBatch *batch, float *z)
 	return loss / batch->n_sequences;
 }
 
+/*
+ * Quantiles f of levels q (Koenker and Bassett 1978).  With v the weight of a row's
+ * channel and e = v (y - f), over n = rows * outputs:
+ *   loss = (1 / n) sum max(q e, (q - 1) e)
+ *   df = -(v / n) q where e > 0, (v / n) (1 - q) where e < 0
+ */
+static double
+pinball(const NnSpec *spec, const NnBatch *batch, float *z)
+{
+	int			Q = spec->n_quantiles;
+	int			C = nn_spec_channels(spec);
+	int			n_targets = spec->horizon * C;
+	double		n = (double) batch->n_sequences * spec->n_outputs;
+	double		loss = 0.0;
+
+	for (int64_t i = 0; i < (int64_t) batch->n_sequences * n_targets; i++)
+	{
+		double		v = (batch->weight != NULL) ? (double) batch->weight[i / n_targets * C + i % C] : 1.0;
+		double		y = (double) batch->target[i];
+
+		for (int j = 0; j < Q; j++, z++)
+		{
+			double		q = nn_quantile_level(Q, j);
+			double		e = v * (y - (double) *z);
+
+			loss += (e > 0.0) ? q * e : (q - 1.0) * e;
+			*z = (float) (v / n * ((e > 0.0) ? -q : (e < 0.0) ? 1.0 - q : 0.0));
+		}
+	}
+	return loss / n;
+}
+
 double
 nn_head_loss(const NnSpec *spec, const NnBatch *batch, const NnLoss *options, float *out)
 {
 	if (spec->task == NN_TASK_CLASSIFY)
 		return cross_entropy(spec, batch, options, out);
+	if (spec->task == NN_TASK_FORECAST)
+		return pinball(spec, batch, out);
 	return half_squares(spec, batch, out);
 }

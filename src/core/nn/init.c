@@ -67,31 +67,31 @@ fill_orthogonal(NnRng *rng, float *q, int H, const NnArena *arena)
 }
 
 static NnStatus
-init_direction(NnNet *net, NnDirection *direction, NnRng *rng)
+init_direction(const NnLayers *layers, const NnDirection *direction, NnRng *rng, const NnArena *arena)
 {
-	int			H = net->spec.hidden;
+	int			H = layers->hidden;
 	int			n_in = direction->weight_ih->n_columns;
-	int			n_cell_gates = nn_cell_gates(net->spec.cell);
+	int			n_cell_gates = nn_cell_gates(layers->cell);
 
-	fill_glorot(rng, direction->weight_ih->data, (size_t) net->n_gates * (size_t) n_in, n_in, H);
+	fill_glorot(rng, direction->weight_ih->data, (size_t) layers->n_gates * (size_t) n_in, n_in, H);
 	for (int gate = 0; gate < n_cell_gates; gate++)
 		NN_TRY(fill_orthogonal(rng, direction->weight_hh->data + (size_t) gate * (size_t) H * (size_t) H,
-							   H, net->arena));
-	memset(direction->bias_ih->data, 0, (size_t) net->n_gates * sizeof(float));
-	memset(direction->bias_hh->data, 0, (size_t) net->n_gates * sizeof(float));
+							   H, arena));
+	memset(direction->bias_ih->data, 0, (size_t) layers->n_gates * sizeof(float));
+	memset(direction->bias_hh->data, 0, (size_t) layers->n_gates * sizeof(float));
 
 	/*
 	 * A forget gate that is open at first lets gradients pass (Gers, Schmidhuber and Cummins 2000;
 	 * Jozefowicz, Zaremba and Sutskever 2015).
 	 */
-	if (net->spec.cell == NN_CELL_LSTM)
+	if (layers->cell == NN_CELL_LSTM)
 		for (int j = 0; j < H; j++)
 			direction->bias_ih->data[H + j] = 1.0f;
 	return NN_OK;
 }
 
 static void
-init_linear(NnLinear *linear, NnRng *rng)
+init_linear(const NnLinear *linear, NnRng *rng)
 {
 	NnTensor   *weight = linear->weight;
 
@@ -102,35 +102,79 @@ init_linear(NnLinear *linear, NnRng *rng)
 	memset(linear->bias->data, 0, (size_t) linear->bias->n_columns * sizeof(float));
 }
 
-NnStatus
-nn_net_init(NnNet *net, NnRng *rng)
+static void
+init_zero(const NnLinear *linear)
+{
+	NnTensor   *weight = linear->weight;
+
+	if (weight == NULL)
+		return;
+	memset(weight->data, 0, (size_t) weight->n_rows * (size_t) weight->n_columns * sizeof(float));
+	memset(linear->bias->data, 0, (size_t) linear->bias->n_columns * sizeof(float));
+}
+
+static NnStatus
+init_stack(const NnNet *net, const NnLayers *layers, NnRng *rng)
+{
+	for (int k = 0; k < layers->n_layers; k++)
+		for (int d = 0; d < layers->n_directions; d++)
+			NN_TRY(init_direction(layers, &layers->direction[k][d], rng, net->arena));
+	return NN_OK;
+}
+
+static void
+init_table(NnTensor *table, float deviation, NnRng *rng)
+{
+	if (table != NULL)
+		fill_normal(rng, table->data, (size_t) table->n_rows * (size_t) table->n_columns, deviation);
+}
+
+/* What pooled networks have beside the stack and its head. */
+static void
+init_pooled(NnNet *net, NnRng *rng)
 {
 	const NnSpec *spec = &net->spec;
 	bool		has_both = spec->cell != NN_CELL_NONE && spec->wide != NN_WIDE_NONE;
 	float		scale = (spec->task == NN_TASK_REGRESS && has_both) ? 0.5f : 1.0f;
 
-	if (net->embedding != NULL)
-		fill_normal(rng, net->embedding->data,
-					(size_t) spec->vocabulary * (size_t) spec->embedding, EMBEDDING_DEVIATION);
-	if (spec->cell != NN_CELL_NONE)
-	{
-		for (int k = 0; k < spec->n_layers; k++)
-			for (int d = 0; d < net->n_directions; d++)
-				NN_TRY(init_direction(net, &net->direction[k][d], rng));
-	}
-	if (net->attention != NULL)
-		fill_glorot(rng, net->attention->data, (size_t) net->attention->n_columns,
-					net->attention->n_columns, 1);
-	init_linear(&net->head, rng);
-	if (net->bag != NULL)
-		fill_normal(rng, net->bag->data,
-					(size_t) spec->wide_inputs * (size_t) spec->wide_hidden, BAG_DEVIATION);
+	init_table(net->bag, BAG_DEVIATION, rng);
 	init_linear(&net->flat, rng);
 	init_linear(&net->wide_head, rng);
+
+	/* A forecast begins with a linear solution, to which the recurrent branch has nothing to add yet. */
+	if (spec->task == NN_TASK_FORECAST)
+	{
+		init_zero(&net->head);
+		init_zero(&net->wide_head);
+	}
 
 	/* Logits of two branches are added; numbers of two branches are averaged. */
 	net->scale->data[0] = scale;
 	net->scale->data[1] = scale;
+}
+
+NnStatus
+nn_net_init(NnNet *net, NnRng *rng)
+{
+	init_table(net->embedding, EMBEDDING_DEVIATION, rng);
+	init_table(net->spelling, EMBEDDING_DEVIATION, rng);
+	NN_TRY(init_stack(net, &net->stack, rng));
+	if (net->pool_attention != NULL)
+		fill_glorot(rng, net->pool_attention->data, (size_t) net->pool_attention->n_columns,
+					net->pool_attention->n_columns, 1);
+	init_linear(&net->head, rng);
+	if (nn_task_is_pooled(net->spec.task))
+		init_pooled(net, rng);
+	init_linear(&net->source, rng);
+	init_linear(&net->bridge, rng);
+	NN_TRY(init_stack(net, &net->decoder, rng));
+	NN_TRY(init_stack(net, &net->upper, rng));
+	if (net->attention != NULL)
+		fill_glorot(rng, net->attention->data, (size_t) net->attention->n_rows * (size_t) net->attention->n_columns,
+					net->attention->n_columns, net->attention->n_rows);
+	init_linear(&net->readout, rng);
+	init_linear(&net->readout_back, rng);
+	init_linear(&net->copy, rng);
 	nn_net_pack(net);
 	return NN_OK;
 }

@@ -1,12 +1,8 @@
 /*
- * nn/net.c: one batch, forward and backward.
- *
- * The two branches meet only here.  Scratch memory of a pass stands in the
- * caller's arena until the caller resets it.
+ * nn/net.c: the calls that go by task, and what all compositions share.
  */
 #include "nn/net_private.h"
 
-#include <math.h>
 #include <string.h>
 
 float *
@@ -28,22 +24,56 @@ nn_mask(NnArena *scratch, NnRng *rng, size_t n, float p, bool *failed)
 	return mask;
 }
 
-void
-nn_touch(NnTouched *touched, int32_t row)
+/* ---- touched rows -------------------------------------------------------------- */
+
+NnStatus
+nn_touch_reserve(const NnTensor *table, size_t n, NnArena *scratch, NnError *err)
 {
+	NnTouched  *touched = table->touched;
+	size_t		n_all = (size_t) touched->n + n;
+	int32_t    *rows;
+
+	if (n_all > (size_t) table->n_rows)
+		n_all = (size_t) table->n_rows;
+	if (n_all <= (size_t) touched->capacity)
+		return NN_OK;
+	rows = NN_TAKE(scratch, int32_t, n_all);
+	if (rows == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	if (touched->n > 0)
+		memcpy(rows, touched->rows, (size_t) touched->n * sizeof(int32_t));
+	touched->rows = rows;
+	touched->capacity = (int) n_all;
+	return NN_OK;
+}
+
+void
+nn_touch(const NnTensor *table, int32_t row)
+{
+	NnTouched  *touched = table->touched;
+
 	if (touched->stamp[row] == touched->pass)
 		return;
 	touched->stamp[row] = touched->pass;
 	touched->rows[touched->n++] = row;
 }
 
+void
+nn_touch_all(const NnTensor *table)
+{
+	table->touched->is_all = true;
+}
+
 /* Begin a pass: no row is touched.  Stamps of 2^32 - 1 passes ago must not look like this one's. */
 static void
-begin_touched(NnTouched *touched, const NnTensor *table)
+begin_touched(const NnTensor *table)
 {
-	if (table == NULL)
-		return;
+	NnTouched  *touched = table->touched;
+
 	touched->n = 0;
+	touched->rows = NULL;
+	touched->capacity = 0;
+	touched->is_all = false;
 	if (++touched->pass == 0)
 	{
 		memset(touched->stamp, 0, (size_t) table->n_rows * sizeof(uint32_t));
@@ -54,190 +84,100 @@ begin_touched(NnTouched *touched, const NnTensor *table)
 int
 nn_net_touched(const NnNet *net, const NnTensor *table, const int32_t **rows)
 {
-	const NnTouched *touched = (table == net->bag) ? &net->touched_bag : &net->touched_embedding;
-
-	*rows = touched->rows;
-	return touched->n;
+	(void) net;
+	*rows = table->touched->is_all ? NULL : table->touched->rows;
+	return table->touched->is_all ? table->n_rows : table->touched->n;
 }
 
-/* One branch of a training pass, from its hidden vectors to the loss and back. */
-static NnStatus
-branch_backward(NnNet *net, NnLinear *head, const NnBatch *batch, const NnLoss *options,
-				float *hidden, float drop, NnRng *rng, NnArena *scratch,
-				float **d_hidden, double *loss, NnError *err)
+/* ---- the softmax over a vocabulary -------------------------------------------------- */
+
+NnTokenTable
+nn_net_token_table(const NnNet *net, bool is_training)
 {
-	int			B = batch->n_sequences;
-	size_t		n_hidden = (size_t) B * (size_t) head->weight->n_columns;
-	bool		failed = false;
-	float	   *mask = nn_mask(scratch, rng, n_hidden, drop, &failed);
-	float	   *dropped = NN_TAKE(scratch, float, n_hidden);
-	float	   *out = NN_TAKE(scratch, float, (size_t) B * (size_t) net->spec.n_outputs);
+	NnTokenTable table = {0};
 
-	*d_hidden = NN_TAKE(scratch, float, n_hidden);
-	if (failed || dropped == NULL || out == NULL || *d_hidden == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	memcpy(dropped, hidden, n_hidden * sizeof(float));
-	if (mask != NULL)
-		nn_multiply((int64_t) n_hidden, mask, dropped);
-	nn_linear_forward(head, B, dropped, out);
-	*loss += nn_head_loss(&net->spec, batch, options, out);
-	nn_linear_backward(head, B, dropped, out, *d_hidden);
-	if (mask != NULL)
-		nn_multiply((int64_t) n_hidden, mask, *d_hidden);
-	return NN_OK;
+	table.n_tokens = net->spec.vocabulary;
+	table.width = net->spec.embedding;
+	table.weight = net->embedding->data;
+	table.bias = net->output_bias->data;
+	table.packed = net->packed_output;
+	if (is_training)
+	{
+		table.weight_grad = net->embedding->grad;
+		table.bias_grad = net->output_bias->grad;
+	}
+	return table;
 }
 
-static NnStatus
-recurrent_backward(NnNet *net, const NnBatch *batch, const NnDropout *dropout, const NnLoss *options,
-				   NnRng *rng, NnArena *scratch, double *loss, NnError *err)
-{
-	const float *h;
-	NnStack		stack;
-	NnPooled	pooled;
-	float	   *d_pooled;
-	float	   *dh;
-
-	NN_TRY(nn_stack_forward(net, batch, dropout, rng, scratch, &stack, err));
-	h = stack.output[net->spec.n_layers - 1];
-	NN_TRY(nn_pool_forward(net, batch, h, scratch, &pooled, err));
-	NN_TRY(branch_backward(net, &net->head, batch, options, pooled.out, dropout->output, rng, scratch,
-						   &d_pooled, loss, err));
-	dh = NN_ALLOC(scratch, float,
-				  (size_t) batch->n_rows * (size_t) net->n_directions * (size_t) net->spec.hidden);
-	if (dh == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	nn_pool_backward(net, batch, h, &pooled, d_pooled, dh);
-	return nn_stack_backward(net, batch, &stack, dh, scratch, err);
-}
-
-static NnStatus
-wide_backward(NnNet *net, const NnBatch *batch, const NnDropout *dropout, const NnLoss *options,
-			  NnRng *rng, NnArena *scratch, double *loss, NnError *err)
-{
-	float	   *hidden = NN_TAKE(scratch, float, (size_t) batch->n_sequences * (size_t) net->spec.wide_hidden);
-	float	   *d_hidden;
-
-	if (hidden == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	nn_wide_forward(net, batch, hidden);
-	NN_TRY(branch_backward(net, &net->wide_head, batch, options, hidden, dropout->wide, rng, scratch,
-						   &d_hidden, loss, err));
-	return nn_wide_backward(net, batch, hidden, d_hidden, scratch, err);
-}
+/* ---- by task --------------------------------------------------------------------------- */
 
 NnStatus
-nn_net_backward(NnNet *net, const NnBatch *batch, const NnDropout *dropout, const NnLoss *options,
-				NnRng *rng, NnArena *scratch, double *loss, NnError *err)
+nn_net_backward(NnNet *net, const NnBatch *batch, NnState *state, const NnDropout *dropout,
+				const NnLoss *options, NnRng *rng, NnArena *scratch, double *loss, NnError *err)
 {
 	if (!net->is_training)
 		return nn_fail(err, NN_EINTERNAL, "backward pass of a net without gradients");
 	*loss = 0.0;
-	begin_touched(&net->touched_embedding, net->embedding);
-	begin_touched(&net->touched_bag, net->bag);
-	if (net->spec.cell != NN_CELL_NONE)
-		NN_TRY(recurrent_backward(net, batch, dropout, options, rng, scratch, loss, err));
-	if (net->spec.wide != NN_WIDE_NONE)
-		NN_TRY(wide_backward(net, batch, dropout, options, rng, scratch, loss, err));
-	return NN_OK;
-}
-
-/* out (B, C) += scale * branch's outputs; keep them in own if it is not NULL. */
-static NnStatus
-add_branch(const NnNet *net, const NnLinear *head, int B, const float *hidden, float scale,
-		   NnArena *scratch, float *out, float *own, NnError *err)
-{
-	size_t		n = (size_t) B * (size_t) net->spec.n_outputs;
-
-	if (own == NULL)
-		own = NN_TAKE(scratch, float, n);
-	if (own == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	nn_linear_forward(head, B, hidden, own);
-	nn_axpy((int64_t) n, scale, own, out);
-	return NN_OK;
-}
-
-/* Copy (B, width) into columns at ... of (B, ld). */
-static void
-copy_columns(int B, int width, const float *from, float *to, int ld, int at)
-{
-	for (int b = 0; b < B; b++)
-		memcpy(to + (size_t) b * (size_t) ld + at, from + (size_t) b * (size_t) width,
-			   (size_t) width * sizeof(float));
+	for (int i = 0; i < net->n_tensors; i++)
+		if (net->tensors[i].touched != NULL)
+			begin_touched(&net->tensors[i]);
+	switch (net->spec.task)
+	{
+		case NN_TASK_CLASSIFY:
+		case NN_TASK_REGRESS:
+		case NN_TASK_FORECAST:
+			return nn_pooled_backward(net, batch, dropout, options, rng, scratch, loss, err);
+		case NN_TASK_TAG:
+			return nn_tagger_backward(net, batch, dropout, rng, scratch, loss, err);
+		case NN_TASK_LANGUAGE:
+			return nn_language_backward(net, batch, state, dropout, options, rng, scratch, loss, err);
+		case NN_TASK_TRANSLATE:
+		case NN_TASK_CAPTION:
+			return nn_seq2seq_backward(net, batch, dropout, options, rng, scratch, loss, err);
+	}
+	return nn_fail(err, NN_EINTERNAL, "unknown task");
 }
 
 NnStatus
-nn_net_forward(const NnNet *net, const NnBatch *batch, NnArena *scratch, float *out,
-			   float *recurrent_out, float *wide_out, float *hidden_out, NnError *err)
+nn_net_score(const NnNet *net, const NnBatch *batch, NnState *state, NnArena *scratch, NnBatchScore *score,
+			 NnError *err)
 {
-	const NnSpec *spec = &net->spec;
-	int			B = batch->n_sequences;
-	int			n_pooled = (spec->cell == NN_CELL_NONE) ? 0 : nn_spec_pooled(spec);
-	int			n_hidden = n_pooled + ((spec->wide == NN_WIDE_NONE) ? 0 : spec->wide_hidden);
-
-	memset(out, 0, (size_t) B * (size_t) spec->n_outputs * sizeof(float));
-	if (spec->cell != NN_CELL_NONE)
+	switch (net->spec.task)
 	{
-		NnStack		stack;
-		NnPooled	pooled;
-
-		NN_TRY(nn_stack_forward(net, batch, NULL, NULL, scratch, &stack, err));
-		NN_TRY(nn_pool_forward(net, batch, stack.output[spec->n_layers - 1], scratch, &pooled, err));
-		NN_TRY(add_branch(net, &net->head, B, pooled.out, net->scale->data[0], scratch, out,
-						  recurrent_out, err));
-		if (hidden_out != NULL)
-			copy_columns(B, n_pooled, pooled.out, hidden_out, n_hidden, 0);
+		case NN_TASK_TAG:
+			return nn_tagger_score(net, batch, scratch, score, err);
+		case NN_TASK_LANGUAGE:
+			return nn_language_score(net, batch, state, scratch, score, err);
+		case NN_TASK_TRANSLATE:
+		case NN_TASK_CAPTION:
+			return nn_seq2seq_score(net, batch, scratch, score, err);
+		default:
+			return nn_fail(err, NN_EINTERNAL, "score of a pooled network");
 	}
-	if (spec->wide != NN_WIDE_NONE)
-	{
-		float	   *hidden = NN_TAKE(scratch, float, (size_t) B * (size_t) spec->wide_hidden);
-
-		if (hidden == NULL)
-			return nn_fail(err, NN_ENOMEM, "out of memory");
-		nn_wide_forward(net, batch, hidden);
-		NN_TRY(add_branch(net, &net->wide_head, B, hidden, net->scale->data[1], scratch, out,
-						  wide_out, err));
-		if (hidden_out != NULL)
-			copy_columns(B, spec->wide_hidden, hidden, hidden_out, n_hidden, n_pooled);
-	}
-	return NN_OK;
 }
 
-/*
- * The arrays of nn_stack_forward, nn_stack_backward, pooling and heads, added up
- * as if every dropout were on.
- */
 size_t
-nn_net_batch_bytes(const NnSpec *spec, bool is_training, int64_t B, int64_t N, int64_t U)
+nn_net_batch_bytes(const NnSpec *spec, bool is_training, const NnBatchSize *size)
 {
-	double		directions = spec->is_bidirectional ? 2.0 : 1.0;
-	double		H = spec->hidden;
-	double		G = (spec->cell == NN_CELL_NONE) ? 0.0 : nn_cell_gates(spec->cell) * H;
-	double		floats = 0.0;
-	double		P = (spec->cell == NN_CELL_NONE) ? 0.0 : nn_spec_pooled(spec);
-	double		D = (spec->wide == NN_WIDE_NONE) ? 0.0 : spec->wide_hidden;
-	double		b = (double) B,
-				n = (double) N,
-				u = (double) U;
+	NnLayers	stack;
+	size_t		n;
 
-	if (spec->cell != NN_CELL_NONE)
+	nn_layout_stack(spec, &stack);
+	stack.embedding = (spec->input == NN_INPUT_TEXT) ? (NnTensor *) &stack : NULL;	/* not looked into */
+	n = nn_stack_bytes(&stack, is_training, size->B, size->N, size->U);
+	switch (spec->task)
 	{
-		double		trace = n * (G + 4.0 * H + (spec->cell == NN_CELL_GRU ? G : 0.0)) + b * H;
-		double		back = is_training ? n * 2.0 * G + 2.0 * b * H : 0.0;
-
-		for (int k = 0; k < spec->n_layers; k++)
-		{
-			double		n_in = (k == 0) ? spec->embedding : directions * H;
-			bool		is_distinct = spec->input == NN_INPUT_TEXT && k == 0;
-			double		rows = is_distinct ? u : n;
-
-			floats += directions * (trace + back) + n * directions * H + rows * n_in * (is_training ? 3.0 : 1.0);
-			floats += b * n_in + (is_distinct ? directions * u * G * 2.0 : 0.0);
-		}
-		floats += n * (directions * H + 1.0) + b * directions * H;
+		case NN_TASK_CLASSIFY:
+		case NN_TASK_REGRESS:
+		case NN_TASK_FORECAST:
+			return nn_size_add(n, nn_pooled_bytes(spec, is_training, size));
+		case NN_TASK_TAG:
+			return nn_size_add(n, nn_tagger_bytes(spec, is_training, size));
+		case NN_TASK_LANGUAGE:
+			return nn_size_add(n, nn_language_bytes(spec, is_training, size));
+		case NN_TASK_TRANSLATE:
+		case NN_TASK_CAPTION:
+			return nn_size_add(n, nn_seq2seq_bytes(spec, is_training, size));
 	}
-	floats += b * (P + D) * 5.0 + b * spec->n_outputs * 3.0 + u * 4.0;
-	if (floats > 1e15)
-		return SIZE_MAX;
-	return (size_t) (floats * 4.0) + 65536;
+	return n;
 }

@@ -19,7 +19,8 @@
 #include "base/rng.h"
 #include "nn/spec.h"
 
-typedef struct NnBatch
+typedef struct NnBatch NnBatch;
+struct NnBatch
 {
 	int			n_sequences;	/* B */
 	int			n_steps;		/* T, the longest length (0: all are empty) */
@@ -40,13 +41,25 @@ typedef struct NnBatch
 	const int32_t *bag_start;	/* (B + 1) */
 	const int32_t *bag_row;		/* rows of the bag's table */
 	const float *bag_weight;	/* weight of each: 1 / sqrt(number of its kind) */
-	/* ... or the flattened input, standardized */
+	/* ... or the flattened input, standardized; forecast: the window and perhaps levels (model/windows.h) */
 	const float *flat;			/* (B, wide_inputs) */
+
+	/* tag: distinct tokens are written forms; distinct is the row of the word vector, or -1 (and may repeat) */
+	const int32_t *spelling_start;	/* (U + 1) */
+	const int32_t *spelling_row;	/* rows of the spelling table */
+	const uint16_t *spelling_flags; /* (U) text/spelling.h */
 
 	/* targets, for training and losses */
 	const int32_t *label;		/* (B), classify */
-	const float *target;		/* (B, C), regress, standardized */
-} NnBatch;
+	const float *target;		/* (B, C) regress, standardized; (B, horizon * channels) forecast */
+	const float *weight;		/* (B, channels) forecast: what an error of each channel counts; NULL: 1 */
+	const int32_t *row_label;	/* (N) tag: the tag; language, and the target of translate: the next token; -1 does not count */
+	const int32_t *row_label_back;	/* (N) bidirectional language: the token before */
+
+	/* translate, caption: what is written, a packed batch of its own... */
+	const NnBatch *written;	/* its tokens begin with NN_TOKEN_END, its row_labels end with it */
+	const int32_t *source_of;	/* (B of written) ...whose sequence b belongs to this sequence here */
+};
 
 /* How the optimizer treats a tensor. */
 typedef enum NnTensorKind
@@ -67,7 +80,15 @@ typedef struct NnTensor
 	bool		is_wide;		/* belongs to the wide branch (own learning rate) */
 	float	   *data;			/* n_rows * n_columns */
 	float	   *grad;			/* the same, or NULL in a net for inference */
+	struct NnTouched *touched;	/* tables in training: this room's */
 } NnTensor;
+
+/* Where a forward stack begins and ends: for text that goes on, and for writing token by token. */
+typedef struct NnState
+{
+	float	   *h;				/* (L, B, H) */
+	float	   *c;				/* the same; NULL unless lstm */
+} NnState;
 
 typedef struct NnNet NnNet;
 
@@ -80,12 +101,25 @@ NnStatus	nn_net_create(NnNet **net, NnArena *arena, const NnSpec *spec, bool is_
 /* Bytes nn_net_create() will take. */
 size_t		nn_net_bytes(const NnSpec *spec, bool is_training);
 
-/* Scratch bytes that one batch of B sequences, N rows, U distinct tokens takes at most. */
-size_t		nn_net_batch_bytes(const NnSpec *spec, bool is_training, int64_t B, int64_t N, int64_t U);
+/* How large a batch is. */
+typedef struct NnBatchSize
+{
+	int64_t		B,
+				N,
+				U;
+	int64_t		n_spelling;		/* rows of the spelling table, of all distinct tokens */
+	int64_t		N_written,
+				U_written;
+	int64_t		n_pairs;		/* source rows times written rows, of each pair, added up */
+	int64_t		n_sampled;		/* columns of a sampled softmax: first_sampled + n_samples; 0: it is whole */
+} NnBatchSize;
+
+/* Scratch bytes that one batch takes at most. */
+size_t		nn_net_batch_bytes(const NnSpec *spec, bool is_training, const NnBatchSize *size);
 
 /*
  * First weights: embeddings N(0, 0.1); W_ih and heads Glorot-uniform (Glorot
- * and Bengio 2010); W_hh orthogonal for each gate (Saxe et al. 2014); biases 0,
+ * and Bengio 2010; of forecasts zero, as their loss is that of a sum); W_hh orthogonal for each gate (Saxe et al. 2014); biases 0,
  * the forget gate's 1 (Gers et al. 2000; Jozefowicz et al. 2015); branch scales 1
  * (0.5 each where the numbers of two branches are to be averaged).
  * Polls the arena of the net; NN_ECANCELED is the only failure.
@@ -118,10 +152,12 @@ typedef struct NnLoss
 {
 	float		label_smoothing;	/* Szegedy et al. 2016 */
 	const float *class_weight;	/* (C) or NULL */
+	int			n_samples;		/* of the softmax over a vocabulary; 0: all of it */
+	int			first_sampled;	/* ids from here on are ordered by frequency */
 } NnLoss;
 
 /*
- * Outputs of both branches for a batch: logits or standardized numbers, added
+ * Pooled networks.  Outputs of both branches for a batch: logits or standardized numbers, added
  * with the branches' scales, into out (B, C).  recurrent_out and wide_out (B, C)
  * get each branch's own, unscaled; either may be NULL, and is not written where
  * the spec lacks the branch.  hidden_out (B, pooled
@@ -133,19 +169,123 @@ NnStatus	nn_net_forward(const NnNet *net, const NnBatch *batch, NnArena *scratch
 						   float *hidden_out, NnError *err);
 
 /*
- * Forward and backward pass of one training batch: adds the gradients of
- * (loss of recurrent branch + loss of wide branch), each the mean over the
- * batch's rows weighted by class, to the tensors' grad.  *loss gets the sum of
- * the branches' losses.  Rows touched in tables are remembered until the next
- * call of nn_net_touched() forgets them.
+ * Forward and backward pass of one training batch: adds the gradients to the
+ * tensors' grad; *loss gets the loss.  By task:
+ *   classify, regress  loss of recurrent branch + loss of wide branch, each the mean
+ *                      over the batch's rows, weighted by class
+ *   forecast           pinball loss of the branches' sum, weighted by row and channel,
+ *                      the mean over rows and outputs
+ *   tag                mean over the sequences of the negative log likelihood, summed over tokens
+ *   texts written      mean over the tokens
+ * state: language alone, or NULL (nn_stack_forward).  Rows touched in tables are
+ * remembered until the next pass.
  */
-NnStatus	nn_net_backward(NnNet *net, const NnBatch *batch, const NnDropout *dropout,
+NnStatus	nn_net_backward(NnNet *net, const NnBatch *batch, NnState *state, const NnDropout *dropout,
 							const NnLoss *loss_options, NnRng *rng, NnArena *scratch,
 							double *loss, NnError *err);
+
+/* What a batch shows of the networks that are not pooled, without dropout. */
+typedef struct NnBatchScore
+{
+	double		loss;			/* summed: over sequences (tag), or over tokens */
+	int64_t		n_sequences;
+	int64_t		n_tokens;		/* with a label */
+	int64_t		n_right;		/* of these, the most likely one was the label (tag: of the best path) */
+} NnBatchScore;
+
+/* Adds to *score.  state as above. */
+NnStatus	nn_net_score(const NnNet *net, const NnBatch *batch, NnState *state, NnArena *scratch,
+						 NnBatchScore *score, NnError *err);
+
+/* ---- tag (nn/tagger.c) ---------------------------------------------------- */
+
+/* The transition scores: K, (K, K), (K), (K); for nn/crf.h. */
+void		nn_net_transitions(const NnNet *net, int *n_tags, float **transition, float **start, float **end);
+
+/* Scores (N, K) of the tags before the CRF. */
+NnStatus	nn_net_emissions(const NnNet *net, const NnBatch *batch, NnArena *scratch, float *emission, NnError *err);
+
+/* ---- language (nn/language.c) ----------------------------------------------- */
+
+/* Log-probabilities of the row_labels, (N), 0 where there is none. */
+NnStatus	nn_net_log_likelihood(const NnNet *net, const NnBatch *batch, NnState *state, NnArena *scratch,
+								  float *out, NnError *err);
+
+/* One step: token[b] is read by b's state; log-probabilities of what follows into log_p (B, V). */
+NnStatus	nn_language_step(const NnNet *net, int B, const int32_t *token, NnState *state,
+							 NnArena *scratch, float *log_p, NnError *err);
+
+/* The states (N, H) of the last layer, of the forward direction: for embedding a text. */
+NnStatus	nn_net_states(const NnNet *net, const NnBatch *batch, NnArena *scratch, float *out, NnError *err);
+
+/* ---- translate, caption (nn/seq2seq.c) --------------------------------------- */
+
+/*
+ * Writing: encode a batch once, then step.  Row r of a step belongs to source
+ * sequence source_of[r] and goes on from state row r (the caller moves the rows
+ * when a beam drops and splits hypotheses).
+ */
+typedef struct NnEncoded NnEncoded;
+
+NnStatus	nn_seq2seq_encode(const NnNet *net, const NnBatch *batch, NnArena *arena, NnEncoded **encoded, NnError *err);
+
+/* Layers and width of the decoder's state: h and c are (layers, R, width). */
+int			nn_seq2seq_state_layers(const NnNet *net);
+int			nn_seq2seq_state_width(const NnNet *net);
+
+/* The first state of R rows. */
+void		nn_seq2seq_begin(const NnNet *net, const NnEncoded *encoded, int R, const int32_t *source_of, NnState *state);
+
+/*
+ * One step of R rows: token[r] is read; log-probabilities of what follows, copying
+ * included, into log_p (R, V).  attention, unless NULL: weights over the source's
+ * tokens, row r at attention + r * ld_attention (zeros behind its source's end).
+ */
+NnStatus	nn_seq2seq_step(const NnNet *net, const NnEncoded *encoded, int R, const int32_t *source_of,
+							const int32_t *token, NnState *state, NnArena *scratch,
+							float *log_p, float *attention, int ld_attention, NnError *err);
+
+/* ---- a look inside (nn/trace.c) ------------------------------------------------ */
+
+/* What one direction of one layer did; row r as everywhere in the batch. */
+typedef struct NnLayerTrace
+{
+	const float *gates;			/* (N, G) activated: lstm i, f, g, o; gru r, z, n; rnn h itself */
+	const float *c;				/* (N, H) lstm, else NULL */
+	const float *h;				/* (N, H), rows ldh apart */
+	int			ldh;
+} NnLayerTrace;
+
+typedef struct NnNetTrace
+{
+	NnCell		cell;
+	int			n_layers;
+	int			n_directions;
+	int			hidden;			/* H */
+	int			n_gates;		/* G */
+	NnLayerTrace layer[NN_MAX_LAYERS][2];	/* [1]: reverse */
+} NnNetTrace;
+
+/* A forward pass of the layers that read the input; *out points into scratch.  NN_EINVAL if there are none. */
+NnStatus	nn_net_trace(const NnNet *net, const NnBatch *batch, NnArena *scratch, NnNetTrace *out, NnError *err);
+
+/*
+ * How far back the loss reaches: with L_b the loss of sequence b alone (language:
+ * of its last token alone), T_b its last step and h the states of the top layer's
+ * forward direction,
+ *   norm[k] = mean over b of | dL_b / dh_{T_b - k} |
+ * where L_b acts on h_{T_b} alone, so that all of it has come through k steps of
+ * the recurrence.  NAN where no sequence is so long, and for networks without such
+ * a stack or loss (no cell, translate, caption).  For k = 0 ... n_distances - 1; the
+ * batch has targets; no dropout.  A net in training; nothing in it changes.
+ */
+NnStatus	nn_net_gradient_distances(const NnNet *net, const NnBatch *batch, NnArena *scratch,
+									  int n_distances, double *norm, NnError *err);
 
 /*
  * Rows of a NN_TENSOR_TABLE that the last nn_net_backward() touched, each once,
  * in the order in which the batch first names them; valid until scratch is reset.
+ * *rows is NULL if all n_rows of them were.
  */
 int			nn_net_touched(const NnNet *net, const NnTensor *table, const int32_t **rows);
 

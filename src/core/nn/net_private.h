@@ -1,18 +1,26 @@
 /*
  * nn/net_private.h: what the files of this room share about a net.
  *
- *   layout.c     spec -> tensors; memory; packing
+ *   layout.c     spec -> the names and shapes of the tensors
+ *   create.c     memory of a net; packing
  *   init.c       first weights
- *   recurrent.c  the recurrent stack over a packed batch
+ *   embed.c      tokens -> input rows
+ *   recurrent.c  a stack of recurrent layers over a packed batch
  *   pool.c       steps -> one vector
- *   head.c       linear heads, losses, the wide branch
- *   net.c        one batch, forward and backward
+ *   head.c       linear layers, the wide branch, losses of labels and numbers
+ *   crf.c, token_loss.c, attention.c   blocks with headers of their own
+ *   pooled.c, tagger.c, language.c, seq2seq.c   the compositions
+ *   net.c        the calls that go by task; dropout masks, touched rows
+ *   trace.c      a look inside: gates and states, and how far back a gradient reaches
  */
 #ifndef NN_NET_PRIVATE_H
 #define NN_NET_PRIVATE_H
 
 #include "kern/kern.h"
+#include "nn/attention.h"
+#include "nn/crf.h"
 #include "nn/net.h"
+#include "nn/token_loss.h"
 
 /* One direction of one layer. */
 typedef struct NnDirection
@@ -27,10 +35,24 @@ typedef struct NnDirection
 	float	   *bias;			/* (G) what the input side adds: b_ih + b_hh, GRU: b_ih */
 } NnDirection;
 
+/* A stack of recurrent layers and what its first layer reads. */
+typedef struct NnLayers
+{
+	NnCell		cell;
+	int			n_layers;		/* 0: the network has no such stack */
+	int			n_directions;	/* 1 or 2 */
+	int			hidden;			/* H */
+	int			n_gates;		/* G */
+	int			n_in;			/* width of an input row */
+	NnTensor   *embedding;		/* tokens are read; NULL: rows of numbers */
+	NnTensor   *spelling;		/* NULL unless spelling is read too */
+	NnDirection direction[NN_MAX_LAYERS][2];
+} NnLayers;
+
 /* A linear layer: y = x W^T + b. */
 typedef struct NnLinear
 {
-	NnTensor   *weight;			/* (out, in) */
+	NnTensor   *weight;			/* (out, in); NULL: the network has no such layer */
 	NnTensor   *bias;			/* (out) */
 	float	   *packed;
 } NnLinear;
@@ -42,6 +64,8 @@ typedef struct NnTouched
 	uint32_t	pass;
 	int32_t    *rows;			/* in scratch */
 	int			n;
+	int			capacity;
+	bool		is_all;
 } NnTouched;
 
 struct NnNet
@@ -51,21 +75,58 @@ struct NnNet
 	bool		is_training;
 	int			n_tensors;
 	NnTensor   *tensors;
-	int			n_directions;	/* 1 or 2 */
-	int			n_gates;		/* G */
+
 	NnTensor   *embedding;
-	NnDirection direction[NN_MAX_LAYERS][2];
-	NnTensor   *attention;
-	NnLinear	head;
+	NnTensor   *spelling;
+	NnLayers	stack;			/* "rnn": the recurrent branch, the encoder */
+	NnLinear	head;			/* labels, numbers, tags */
+
+	/* pooled networks */
+	NnTensor   *pool_attention;
 	NnTensor   *bag;
 	NnLinear	flat;
 	NnLinear	wide_head;
 	NnTensor   *scale;
-	NnTouched	touched_embedding;
-	NnTouched	touched_bag;
+
+	/* tag */
+	NnTensor   *transition;
+	NnTensor   *transition_start;
+	NnTensor   *transition_end;
+
+	/* text that is written: softmax(E readout + b) with the embedding E */
+	NnLinear	readout;		/* (E, width below); language: absent where H is E already */
+	NnLinear	readout_back;	/* bidirectional language */
+	NnTensor   *output_bias;	/* (V) */
+	float	   *packed_output;	/* the embedding, for x E^T */
+
+	/* translate, caption */
+	NnLinear	source;			/* vector -> (D), tanh */
+	NnLinear	bridge;			/* source -> first states (layers * D), tanh */
+	NnLayers	decoder;		/* "decoder": its first layer, which reads tokens */
+	NnLayers	upper;			/* "decoder" l1...: the layers above the attention, which read [h, context] */
+	NnTensor   *attention;		/* (D, D) */
+	float	   *packed_attention;
+	NnLinear	copy;			/* [state, context] -> 1: how likely a token is copied */
 };
 
-/* ---- recurrent.c ------------------------------------------------------- */
+/* ---- embed.c --------------------------------------------------------------- */
+
+/* Input rows of the batch's distinct tokens. */
+typedef struct NnEmbedded
+{
+	float	   *input;			/* (U, n_in) after dropout */
+	float	   *mask;			/* (U, n_in) or NULL */
+	bool	   *is_dropped;		/* (U) or NULL */
+} NnEmbedded;
+
+NnStatus	nn_embed_forward(const NnLayers *layers, const NnBatch *batch, const NnDropout *dropout, NnRng *rng,
+							 NnArena *scratch, NnEmbedded *embedded, NnError *err);
+
+/* dx (U, n_in) is consumed. */
+NnStatus	nn_embed_backward(const NnLayers *layers, const NnBatch *batch, const NnEmbedded *embedded,
+							  float *dx, NnArena *scratch, NnError *err);
+
+/* ---- recurrent.c ----------------------------------------------------------- */
 
 /* What one direction of one layer keeps of a forward pass. */
 typedef struct NnTrace
@@ -76,29 +137,50 @@ typedef struct NnTrace
 	float	   *tanh_c;			/* (N, H) lstm */
 	float	   *h_gates;		/* (N, 3H) gru */
 	float	   *recurrent_mask; /* (B, H) or NULL */
+	float	   *h_first;		/* (B, H) the state before the batch, or NULL */
+	float	   *c_first;
 } NnTrace;
 
-/* What the stack keeps of a forward pass. */
+/* What a stack keeps of a forward pass. */
 typedef struct NnStack
 {
-	float	   *distinct_input; /* (U, E) text: embeddings after dropout */
-	float	   *distinct_mask;	/* (U, E) or NULL */
-	bool	   *is_dropped;		/* (U) or NULL */
-	float	   *input[NN_MAX_LAYERS];	/* (N, in) of each layer after dropout; [0] is NULL for text */
+	NnEmbedded	embedded;
+	float	   *input[NN_MAX_LAYERS];	/* (N, in) of each layer after dropout; [0] is NULL for tokens */
 	float	   *input_mask[NN_MAX_LAYERS];	/* (B, in) or NULL */
 	float	   *output[NN_MAX_LAYERS];	/* (N, directions * H) */
 	NnTrace		trace[NN_MAX_LAYERS][2];
 } NnStack;
 
-/* dropout and rng are NULL for an answer. */
-NnStatus	nn_stack_forward(const NnNet *net, const NnBatch *batch, const NnDropout *dropout,
-							 NnRng *rng, NnArena *scratch, NnStack *stack, NnError *err);
+/*
+ * input (N, n_in): rows of numbers, NULL where tokens are read; must stay until
+ * backward.  state, or NULL for zeros: in, where each sequence begins, out, where
+ * it ends (one direction only).  dropout and rng are NULL for an answer.
+ */
+NnStatus	nn_stack_forward(const NnLayers *layers, const NnBatch *batch, const float *input, NnState *state,
+							 const NnDropout *dropout, NnRng *rng, NnArena *scratch, NnStack *stack,
+							 NnError *err);
 
-/* d_output (N, directions * H) is consumed. */
-NnStatus	nn_stack_backward(NnNet *net, const NnBatch *batch, const NnStack *stack,
-							  float *d_output, NnArena *scratch, NnError *err);
+/*
+ * d_output (N, directions * H) is consumed: it ends as the whole gradient of each
+ * state.  d_input (N, n_in), or NULL, gets the gradient of input; d_state, or
+ * NULL, that of the state before the batch.
+ */
+NnStatus	nn_stack_backward(const NnLayers *layers, const NnBatch *batch, const NnStack *stack,
+							  float *d_output, float *d_input, NnState *d_state, NnArena *scratch,
+							  NnError *err);
 
-/* ---- pool.c -------------------------------------------------------------- */
+/*
+ * The recurrence of direction d of layer k alone: d_output (N, directions * H), its
+ * columns of that direction, ends as the whole gradient of each state.  No
+ * gradient of a weight is added to.
+ */
+NnStatus	nn_recurrence_backward(const NnLayers *layers, const NnBatch *batch, const NnStack *stack, int k, int d,
+								   float *d_output, NnArena *scratch, NnError *err);
+
+/* Scratch bytes of both at most. */
+size_t		nn_stack_bytes(const NnLayers *layers, bool is_training, int64_t B, int64_t N, int64_t U);
+
+/* ---- pool.c ------------------------------------------------------------------ */
 typedef struct NnPooled
 {
 	float	   *out;			/* (B, pooled width) */
@@ -113,13 +195,13 @@ NnStatus	nn_pool_forward(const NnNet *net, const NnBatch *batch, const float *h,
 void		nn_pool_backward(NnNet *net, const NnBatch *batch, const float *h,
 							 const NnPooled *pooled, const float *d_out, float *dh);
 
-/* ---- head.c -------------------------------------------------------------- */
+/* ---- head.c ------------------------------------------------------------------- */
 
 /* out (M, width of out) = x W^T + b */
 void		nn_linear_forward(const NnLinear *linear, int M, const float *x, float *out);
 
 /* Adds to the gradients of W and b; dx (M, in) = d_out W, or skipped if NULL. */
-void		nn_linear_backward(NnLinear *linear, int M, const float *x, const float *d_out, float *dx);
+void		nn_linear_backward(const NnLinear *linear, int M, const float *x, const float *d_out, float *dx);
 
 /* Hidden vector of the wide branch, (B, D). */
 void		nn_wide_forward(const NnNet *net, const NnBatch *batch, float *hidden);
@@ -131,12 +213,53 @@ NnStatus	nn_wide_backward(NnNet *net, const NnBatch *batch, const float *hidden,
 /* Loss of one branch's outputs (B, C); out becomes its gradient. */
 double		nn_head_loss(const NnSpec *spec, const NnBatch *batch, const NnLoss *options, float *out);
 
-/* ---- shared ---------------------------------------------------------------- */
+/* ---- the compositions: backward passes and scores by task ------------------------ */
+NnStatus	nn_pooled_backward(NnNet *net, const NnBatch *batch, const NnDropout *dropout, const NnLoss *options,
+							   NnRng *rng, NnArena *scratch, double *loss, NnError *err);
+NnStatus	nn_tagger_backward(NnNet *net, const NnBatch *batch, const NnDropout *dropout, NnRng *rng,
+							   NnArena *scratch, double *loss, NnError *err);
+NnStatus	nn_tagger_score(const NnNet *net, const NnBatch *batch, NnArena *scratch, NnBatchScore *score,
+							NnError *err);
+NnStatus	nn_language_backward(NnNet *net, const NnBatch *batch, NnState *state, const NnDropout *dropout,
+								 const NnLoss *options, NnRng *rng, NnArena *scratch, double *loss,
+								 NnError *err);
+NnStatus	nn_language_score(const NnNet *net, const NnBatch *batch, NnState *state, NnArena *scratch,
+							  NnBatchScore *score, NnError *err);
+NnStatus	nn_seq2seq_backward(NnNet *net, const NnBatch *batch, const NnDropout *dropout, const NnLoss *options,
+								NnRng *rng, NnArena *scratch, double *loss, NnError *err);
+NnStatus	nn_seq2seq_score(const NnNet *net, const NnBatch *batch, NnArena *scratch, NnBatchScore *score,
+							 NnError *err);
+
+/* Scratch bytes of a batch beyond those of net->stack's layers, by composition. */
+size_t		nn_pooled_bytes(const NnSpec *spec, bool is_training, const NnBatchSize *size);
+size_t		nn_tagger_bytes(const NnSpec *spec, bool is_training, const NnBatchSize *size);
+size_t		nn_language_bytes(const NnSpec *spec, bool is_training, const NnBatchSize *size);
+size_t		nn_seq2seq_bytes(const NnSpec *spec, bool is_training, const NnBatchSize *size);
+
+/* ---- layout.c -------------------------------------------------------------------- */
+typedef void (*NnTensorVisitor) (void *ctx, const char *name, int n_rows, int n_columns,
+								 bool is_vector, NnTensorKind kind, bool is_wide);
+
+/* Name every tensor of a spec, in the order of the file. */
+void		nn_layout_walk(const NnSpec *spec, NnTensorVisitor visit, void *ctx);
+
+/* The shapes of the stacks that a spec has; tensors are not set. */
+void		nn_layout_stack(const NnSpec *spec, NnLayers *stack);
+void		nn_layout_decoder(const NnSpec *spec, NnLayers *decoder, NnLayers *upper);
+
+/* ---- shared ------------------------------------------------------------------------ */
 
 /* A mask of n numbers, 0 with probability p, else 1 / (1 - p); NULL and *failed unset if p is 0. */
 float	   *nn_mask(NnArena *scratch, NnRng *rng, size_t n, float p, bool *failed);
 
-/* Remember that row was touched in this pass. */
-void		nn_touch(NnTouched *touched, int32_t row);
+/* Room to touch n more rows of a table in this pass. */
+NnStatus	nn_touch_reserve(const NnTensor *table, size_t n, NnArena *scratch, NnError *err);
+
+/* Remember that row was touched in this pass; or all of them. */
+void		nn_touch(const NnTensor *table, int32_t row);
+void		nn_touch_all(const NnTensor *table);
+
+/* The softmax over the vocabulary as nn/token_loss.h takes it. */
+NnTokenTable nn_net_token_table(const NnNet *net, bool is_training);
 
 #endif							/* NN_NET_PRIVATE_H */

@@ -26,10 +26,10 @@ static void
 pool_last(const NnNet *net, const NnBatch *batch, int b, const float *h, float *out)
 {
 	size_t		H = (size_t) net->spec.hidden;
-	size_t		D = (size_t) net->n_directions * H;
+	size_t		D = (size_t) net->stack.n_directions * H;
 
 	memcpy(out, h + (size_t) row_at(batch, b, batch->length[b] - 1) * D, H * sizeof(float));
-	if (net->n_directions == 2)
+	if (net->stack.n_directions == 2)
 		memcpy(out + H, h + (size_t) row_at(batch, b, 0) * D + H, H * sizeof(float));
 }
 
@@ -85,7 +85,7 @@ pool_attention(const NnNet *net, const NnBatch *batch, int b, size_t D, const fl
 	{
 		int			r = row_at(batch, b, t);
 
-		weight[r] = dot(D, net->attention->data, h + (size_t) r * D);
+		weight[r] = dot(D, net->pool_attention->data, h + (size_t) r * D);
 		top = weight[r] > top ? weight[r] : top;
 	}
 	for (int t = 0; t < batch->length[b]; t++)
@@ -109,7 +109,7 @@ nn_pool_forward(const NnNet *net, const NnBatch *batch, const float *h, NnArena 
 				NnPooled *pooled, NnError *err)
 {
 	unsigned	pool = net->spec.pool;
-	size_t		D = (size_t) net->n_directions * (size_t) net->spec.hidden;
+	size_t		D = (size_t) net->stack.n_directions * (size_t) net->spec.hidden;
 	size_t		P = (size_t) nn_spec_pooled(&net->spec);
 	size_t		B = (size_t) batch->n_sequences;
 
@@ -161,8 +161,8 @@ attention_backward(NnNet *net, const NnBatch *batch, int b, size_t D, const floa
 		float		ds = weight[r] * (dot(D, g, h + r * D) - g_out);
 
 		nn_axpy((int64_t) D, weight[r], g, dh + r * D);
-		nn_axpy((int64_t) D, ds, net->attention->data, dh + r * D);
-		nn_axpy((int64_t) D, ds, h + r * D, net->attention->grad);
+		nn_axpy((int64_t) D, ds, net->pool_attention->data, dh + r * D);
+		nn_axpy((int64_t) D, ds, h + r * D, net->pool_attention->grad);
 	}
 }
 
@@ -172,7 +172,7 @@ nn_pool_backward(NnNet *net, const NnBatch *batch, const float *h, const NnPoole
 {
 	unsigned	pool = net->spec.pool;
 	size_t		H = (size_t) net->spec.hidden;
-	size_t		D = (size_t) net->n_directions * H;
+	size_t		D = (size_t) net->stack.n_directions * H;
 	size_t		P = (size_t) nn_spec_pooled(&net->spec);
 
 	for (int b = 0; b < batch->n_sequences && batch->length[b] > 0; b++)
@@ -183,7 +183,7 @@ nn_pool_backward(NnNet *net, const NnBatch *batch, const float *h, const NnPoole
 		if (pool & NN_POOL_LAST)
 		{
 			nn_axpy((int64_t) H, 1.0f, g, dh + (size_t) row_at(batch, b, batch->length[b] - 1) * D);
-			if (net->n_directions == 2)
+			if (net->stack.n_directions == 2)
 				nn_axpy((int64_t) H, 1.0f, g + H, dh + (size_t) row_at(batch, b, 0) * D + H);
 			g += D;
 			out += D;

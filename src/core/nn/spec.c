@@ -8,6 +8,7 @@
  * are zero.  So equal networks have equal specs, and equal bytes in a file.
  */
 #include "nn/spec.h"
+#include "nn/crf.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,9 +16,9 @@
 #define N_ITEMS(array) ((int) (sizeof(array) / sizeof((array)[0])))
 
 static const char *const cell_names[] = {"none", "rnn", "lstm", "gru"};
-static const char *const task_names[] = {"classify", "regress"};
+static const char *const task_names[] = {"classify", "regress", "tag", "translate", "caption", "language", "forecast"};
 static const char *const input_names[] = {"text", "series", "vector"};
-static const char *const wide_names[] = {"none", "bag", "flat"};
+static const char *const wide_names[] = {"none", "bag", "flat", "linear"};
 static const char *const pool_names[] = {"last", "max", "mean", "attention"};	/* bit 0, 1... */
 
 #define POOL_ALL ((1u << N_ITEMS(pool_names)) - 1)
@@ -148,43 +149,54 @@ nn_spec_pooled(const NnSpec *spec)
 	return n_pools * spec->hidden * (spec->is_bidirectional ? 2 : 1);
 }
 
-/*
- * With G gate rows, D directions, and n_in inputs of a layer (E, then D H):
- *   embedding V E, each direction G n_in + G H + 2 G, attention D H,
- *   head C P + C; wide table or matrix, and its head; two scales.
- * The largest spec has some 2e11 numbers: no overflow.
- */
-int64_t
-nn_spec_n_numbers(const NnSpec *spec)
+int
+nn_spec_input_width(const NnSpec *spec)
 {
-	int64_t		n = 2;
-	int64_t		C = spec->n_outputs;
+	if (spec->input != NN_INPUT_TEXT && spec->task == NN_TASK_CAPTION)
+		return spec->channels;
+	return spec->embedding + (spec->spelling_rows > 0 ? spec->spelling + NN_SHAPE_FLAGS : 0);
+}
 
-	if (spec->cell != NN_CELL_NONE)
-	{
-		int64_t		H = spec->hidden;
-		int64_t		D = spec->is_bidirectional ? 2 : 1;
-		int64_t		G = nn_cell_gates(spec->cell) * H;
-		int64_t		n_in = spec->embedding;
+int
+nn_spec_channels(const NnSpec *spec)
+{
+	if (spec->input == NN_INPUT_TEXT)
+		return 0;
+	if (spec->task == NN_TASK_CAPTION)
+		return spec->channels;
+	if (spec->task == NN_TASK_FORECAST)
+		return spec->n_outputs / spec->horizon / spec->n_quantiles;
+	return spec->embedding;
+}
 
-		n += (int64_t) spec->vocabulary * spec->embedding;
-		for (int k = 0; k < spec->n_layers; k++)
-		{
-			n += D * (G * n_in + G * H + 2 * G);
-			n_in = D * H;
-		}
-		if (spec->pool & NN_POOL_ATTENTION)
-			n += D * H;
-		n += C * nn_spec_pooled(spec) + C;
-	}
-	if (spec->wide != NN_WIDE_NONE)
-	{
-		n += (int64_t) spec->wide_inputs * spec->wide_hidden;
-		if (spec->wide == NN_WIDE_FLAT)
-			n += spec->wide_hidden;
-		n += C * spec->wide_hidden + C;
-	}
-	return n;
+bool
+nn_spec_has_level(const NnSpec *spec)
+{
+	return spec->task == NN_TASK_FORECAST && spec->embedding == 2 * nn_spec_channels(spec);
+}
+
+double
+nn_quantile_level(int n_quantiles, int q)
+{
+	return n_quantiles == 1 ? 0.5 : 0.1 + 0.8 * q / (n_quantiles - 1);
+}
+
+int
+nn_spec_decoder_hidden(const NnSpec *spec)
+{
+	return spec->hidden * (spec->n_layers > 0 && spec->is_bidirectional ? 2 : 1);
+}
+
+bool
+nn_task_is_pooled(NnTask task)
+{
+	return task == NN_TASK_CLASSIFY || task == NN_TASK_REGRESS || task == NN_TASK_FORECAST;
+}
+
+bool
+nn_task_writes_text(NnTask task)
+{
+	return task == NN_TASK_TRANSLATE || task == NN_TASK_CAPTION || task == NN_TASK_LANGUAGE;
 }
 
 /* ---- checks -------------------------------------------------------------- */
@@ -231,6 +243,104 @@ check_recurrent(const NnSpec *spec, NnError *err)
 	return NN_OK;
 }
 
+/* Networks whose tokens or steps go through a stack, and that are not pooled. */
+static NnStatus
+check_stack(const NnSpec *spec, NnError *err)
+{
+	bool		is_vector = spec->task == NN_TASK_CAPTION && spec->input == NN_INPUT_VECTOR;
+
+	if (spec->cell == NN_CELL_NONE || spec->pool != 0 || spec->wide != NN_WIDE_NONE)
+		return nn_fail(err, NN_EINVAL, "a network for task \"%s\" has a cell, no pooling and no wide branch",
+					   nn_task_name(spec->task));
+	if ((spec->input == NN_INPUT_TEXT) == (spec->task == NN_TASK_CAPTION))
+		return nn_fail(err, NN_EINVAL, "a network for task \"%s\" cannot read input of kind \"%s\"",
+					   nn_task_name(spec->task), nn_input_name(spec->input));
+	NN_TRY(check_range("number of layers", spec->n_layers, is_vector ? 0 : 1, is_vector ? 0 : NN_MAX_LAYERS, err));
+	NN_TRY(check_range("hidden size", spec->hidden, 1, NN_MAX_HIDDEN, err));
+	NN_TRY(check_range("vocabulary", spec->vocabulary, 256, NN_MAX_VOCABULARY, err));
+	NN_TRY(check_range("embedding", spec->embedding, 1, NN_MAX_EMBEDDING, err));
+	if (spec->is_bidirectional && is_vector)
+		return nn_fail(err, NN_EINVAL, "a network that reads a vector has one direction");
+	return NN_OK;
+}
+
+static NnStatus
+check_tag(const NnSpec *spec, NnError *err)
+{
+	NN_TRY(check_range("number of tags", spec->n_outputs, 1, NN_MAX_TAGS, err));
+	NN_TRY(check_range("spelling rows", spec->spelling_rows, 0, NN_MAX_SPELLING_ROWS, err));
+	return check_range("spelling width", spec->spelling, spec->spelling_rows > 0 ? 1 : 0,
+					   spec->spelling_rows > 0 ? NN_MAX_EMBEDDING : 0, err);
+}
+
+static NnStatus
+check_writer(const NnSpec *spec, NnError *err)
+{
+	bool		is_language = spec->task == NN_TASK_LANGUAGE;
+	bool		is_caption = spec->task == NN_TASK_CAPTION;
+
+	if (spec->n_outputs != 0)
+		return nn_fail(err, NN_EINVAL, "a network that writes text has its vocabulary for outputs");
+	if (is_language && spec->is_bidirectional && spec->n_layers > 1)
+		return nn_fail(err, NN_EINVAL, "a language model of two directions has one layer");
+	NN_TRY(check_range("decoder layers", spec->decoder_layers, is_language ? 0 : 1,
+					   is_language ? 0 : NN_MAX_LAYERS, err));
+	if (spec->has_copy && spec->task != NN_TASK_TRANSLATE)
+		return nn_fail(err, NN_EINVAL, "only a translation copies tokens");
+	return check_range("number of channels", spec->channels, is_caption ? 1 : 0,
+					   is_caption ? NN_MAX_EMBEDDING : 0, err);
+}
+
+/* Numbers of parts that the task has not are zero. */
+static NnStatus
+check_absent(const NnSpec *spec, NnError *err)
+{
+	bool		has_spelling = spec->task == NN_TASK_TAG;
+	bool		has_decoder = spec->task == NN_TASK_TRANSLATE || spec->task == NN_TASK_CAPTION;
+	bool		is_forecast = spec->task == NN_TASK_FORECAST;
+
+	if ((!has_spelling && (spec->spelling_rows != 0 || spec->spelling != 0)) ||
+		(!has_decoder && (spec->decoder_layers != 0 || spec->has_copy || spec->channels != 0)) ||
+		(!is_forecast && (spec->horizon != 0 || spec->n_quantiles != 0 || spec->wide == NN_WIDE_LINEAR)))
+		return nn_fail(err, NN_EINVAL, "a network for task \"%s\" has parts of another task",
+					   nn_task_name(spec->task));
+	return NN_OK;
+}
+
+/* The window's steps, one channel after the other, and perhaps a level for each channel. */
+static NnStatus
+check_window(const NnSpec *spec, int n_channels, NnError *err)
+{
+	int			n_levels = nn_spec_has_level(spec) ? n_channels : 0;
+
+	if (spec->embedding != n_channels && spec->embedding != 2 * n_channels)
+		return nn_fail(err, NN_EINVAL, "%d numbers a step do not fit a forecast of %d channels",
+					   spec->embedding, n_channels);
+	if (spec->wide != NN_WIDE_NONE && spec->wide != NN_WIDE_LINEAR)
+		return nn_fail(err, NN_EINVAL, "a forecast has no wide branch \"%s\"", nn_wide_name(spec->wide));
+	if (spec->wide == NN_WIDE_LINEAR &&
+		(spec->wide_inputs <= n_levels || (spec->wide_inputs - n_levels) % n_channels != 0))
+		return nn_fail(err, NN_EINVAL, "%d wide inputs do not fit %d channels", spec->wide_inputs, n_channels);
+	return NN_OK;
+}
+
+static NnStatus
+check_forecast(const NnSpec *spec, NnError *err)
+{
+	if (spec->task != NN_TASK_FORECAST)
+		return NN_OK;
+	NN_TRY(check_range("horizon", spec->horizon, 1, NN_MAX_HORIZON, err));
+	NN_TRY(check_range("number of quantiles", spec->n_quantiles, 1, 99, err));
+	NN_TRY(check_range("number of outputs", spec->n_outputs, 1, NN_MAX_OUTPUTS, err));
+	if (spec->n_quantiles % 2 == 0)
+		return nn_fail(err, NN_EINVAL, "%d quantiles have no median among them", spec->n_quantiles);
+	if (spec->input != NN_INPUT_SERIES || spec->n_outputs % spec->horizon != 0 ||
+		spec->n_outputs / spec->horizon % spec->n_quantiles != 0)
+		return nn_fail(err, NN_EINVAL, "%d outputs do not fit %d steps of %d quantiles",
+					   spec->n_outputs, spec->horizon, spec->n_quantiles);
+	return check_window(spec, nn_spec_channels(spec), err);
+}
+
 static NnStatus
 check_wide(const NnSpec *spec, NnError *err)
 {
@@ -246,7 +356,8 @@ check_wide(const NnSpec *spec, NnError *err)
 					   nn_wide_name(spec->wide), nn_input_name(spec->input));
 
 	NN_TRY(check_range("number of wide inputs", spec->wide_inputs, 1, NN_MAX_WIDE_INPUTS, err));
-	NN_TRY(check_range("wide hidden size", spec->wide_hidden, 1, NN_MAX_HIDDEN, err));
+	NN_TRY(check_range("wide hidden size", spec->wide_hidden, spec->wide == NN_WIDE_LINEAR ? 0 : 1,
+					   spec->wide == NN_WIDE_LINEAR ? 0 : NN_MAX_HIDDEN, err));
 	if (spec->wide == NN_WIDE_FLAT &&
 		(spec->wide_inputs % spec->embedding != 0 ||
 		 (spec->input == NN_INPUT_VECTOR && spec->wide_inputs != spec->embedding)))
@@ -262,6 +373,15 @@ nn_spec_check(const NnSpec *spec, NnError *err)
 	NN_TRY(check_range("input kind", (int64_t) spec->input, 0, N_ITEMS(input_names) - 1, err));
 	NN_TRY(check_range("cell", (int64_t) spec->cell, 0, N_ITEMS(cell_names) - 1, err));
 	NN_TRY(check_range("wide branch", (int64_t) spec->wide, 0, N_ITEMS(wide_names) - 1, err));
+	NN_TRY(check_absent(spec, err));
+	if (!nn_task_is_pooled(spec->task))
+	{
+		NN_TRY(check_stack(spec, err));
+		if (spec->wide_inputs != 0 || spec->wide_hidden != 0)
+			return nn_fail(err, NN_EINVAL, "a network without a wide branch has no wide inputs and no wide hidden size");
+		return spec->task == NN_TASK_TAG ? check_tag(spec, err) : check_writer(spec, err);
+	}
+	NN_TRY(check_forecast(spec, err));
 	NN_TRY(check_range("number of outputs", spec->n_outputs,
 					   spec->task == NN_TASK_CLASSIFY ? 2 : 1, NN_MAX_OUTPUTS, err));
 	if (spec->cell == NN_CELL_NONE && spec->wide == NN_WIDE_NONE)

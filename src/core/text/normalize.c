@@ -14,11 +14,14 @@
  *    byte order mark...) are dropped, but an emoji cluster keeps its joiners and
  *    tags, and U+200B, which marks ends of words in some scripts, is a space.
  *
+ * For exact words the characters stay what they are; only their kinds are wanted.
+ *
  * Places: if a cluster has as many characters after normalization as before, each
  * keeps its own; else each of them has the place of the whole cluster.
  */
 #include "text/normalize.h"
 
+#include <string.h>
 #include <utf8proc.h>
 
 #include "text/utf8.h"
@@ -170,6 +173,11 @@ normalize_cluster(const NnTokenizer *tokenizer, const int32_t *codepoints, int n
 	int			form = UTF8PROC_STABLE | UTF8PROC_COMPOSE | fold;
 	int			n_characters;
 
+	if (tokenizer->options.is_exact)
+	{
+		memcpy(characters, codepoints, (size_t) n * sizeof(int32_t));
+		return n;
+	}
 	/* most code points outside ASCII stand alone and have no other form */
 	if (n == 1 && first->decomp_seqindex == UINT16_MAX &&
 		(fold == 0 || first->casefold_seqindex == UINT16_MAX))
@@ -208,24 +216,37 @@ is_dropped(int32_t c, uint8_t kind, bool is_in_emoji)
 	return kind != NN_KIND_SPACE && utf8proc_get_property(c)->ignorable;
 }
 
+/* Kind of a character that is not normalized: what would be dropped or composed continues a word. */
+static uint8_t
+exact_kind(int32_t c, uint8_t kind)
+{
+	bool		is_voicing = c == 0xFF9E || c == 0xFF9F;	/* of halfwidth Katakana */
+
+	return is_voicing || is_dropped(c, kind, false) ? NN_KIND_MARK : kind;
+}
+
 /* Append a cluster's characters to the tokenizer's, with kinds and places. */
 static void
 push_characters(NnTokenizer *tokenizer, const int32_t *codepoints, int n,
 				const int32_t *characters, int n_characters)
 {
 	bool		is_in_emoji = n_characters > 0 && is_emoji(codepoints, n, characters[0]);
+	bool		is_exact = tokenizer->options.is_exact;
 	int			n_before = tokenizer->n_ahead;
 	int			i;
 
 	for (i = 0; i < n_characters; i++)
 	{
-		int32_t		c = is_apostrophe(characters[i]) ? '\'' : characters[i];
-		uint8_t		kind = kind_of(c, utf8proc_get_property(c));
+		bool		is_quote = is_apostrophe(characters[i]);
+		int32_t		c = is_quote && !is_exact ? '\'' : characters[i];
+		uint8_t		kind = is_quote ? NN_KIND_APOSTROPHE : kind_of(c, utf8proc_get_property(c));
 		int64_t		start = tokenizer->character + (n == n_characters ? i : 0);
 		int64_t		stop = tokenizer->character + (n == n_characters ? i + 1 : n);
 		int			at = tokenizer->n_ahead;
 
-		if (is_dropped(c, kind, is_in_emoji))
+		if (is_exact)
+			kind = exact_kind(c, kind);
+		else if (is_dropped(c, kind, is_in_emoji))
 		{
 			/* its place goes to the character before it */
 			if (at > n_before)
@@ -256,8 +277,9 @@ nn_normalize_cluster(NnTokenizer *tokenizer, NnError *err)
 	if (n == 0)
 	{
 		nn_fail(err, NN_EENCODING, "text is not valid UTF-8");
-		return nn_fail_detail(err, "The fault is at byte %zu, 0x%02x.",
-							  tokenizer->at + 1, tokenizer->text[tokenizer->at]);
+		nn_fail_detail(err, "The fault is at byte %zu, 0x%02x.",
+					   tokenizer->at + 1, tokenizer->text[tokenizer->at]);
+		return NN_EENCODING;	/* also without an err, where nothing is told */
 	}
 	for (;;)
 	{

@@ -1,6 +1,7 @@
 /*
- * text/normalize.h: text -> normalized characters, cluster by cluster, each
- * with its kind and its place.  Private to text.
+ * text/normalize.h: text -> normalized characters (for exact words: just its
+ * characters), cluster by cluster, each with its kind and its place.  Private to
+ * text.
  */
 #ifndef NN_NORMALIZE_H
 #define NN_NORMALIZE_H
@@ -18,7 +19,8 @@ enum
 	NN_KIND_LETTER,
 	NN_KIND_DIGIT,
 	NN_KIND_UNDERSCORE,
-	NN_KIND_MARK,				/* continues any word: marks, and the rest of an emoji cluster */
+	NN_KIND_MARK,				/* continues any word: marks, the rest of an emoji cluster, and where they
+								 * are kept ignorable characters */
 	NN_KIND_NONE				/* of bytes that are no ASCII character */
 };
 

@@ -15,8 +15,14 @@
  *	n't			before a character that is not of a run; a run stops before it
  *	elision		' and a run: ' stands between a run and a LETTER
  *	suffix		's 'd 'm 're 've 'll, standing free, as treebanks write them
+ *
+ * Exact words are the same, with the space before them.  That it is the last space
+ * of its run shows one character later, so it waits among the characters read
+ * ahead; the one that is thought before the text is there from the beginning.
  */
 #include "text/tokenize.h"
+
+#include <string.h>
 
 #include "text/normalize.h"
 #include "text/utf8.h"
@@ -28,6 +34,20 @@ _Static_assert(NN_CLUSTER_NORMALIZED + LOOK_AHEAD <=
 			   sizeof(((NnTokenizer *) NULL)->ahead) / sizeof(((NnTokenizer *) NULL)->ahead[0]),
 			   "a cluster must fit behind what is looked at");
 _Static_assert(NN_WORD_CHARACTERS * 4 <= NN_WORD_BYTES, "a word must fit");
+
+/* Have a space of so many characters (1, or 0 if it is only thought) ahead, and nothing else. */
+static void
+push_space(NnTokenizer *tokenizer, int n_characters)
+{
+	tokenizer->ahead[0].codepoint = ' ';
+	tokenizer->ahead[0].start = tokenizer->character;
+	tokenizer->ahead[0].stop = tokenizer->character + n_characters;
+	tokenizer->ahead[0].kind = NN_KIND_SPACE;
+	tokenizer->ahead_at = 0;
+	tokenizer->n_ahead = 1;
+	tokenizer->at += (size_t) n_characters;
+	tokenizer->character += n_characters;
+}
 
 void
 nn_tokenizer_init(NnTokenizer *tokenizer, const NnEnv *env,
@@ -46,6 +66,12 @@ nn_tokenizer_init(NnTokenizer *tokenizer, const NnEnv *env,
 	tokenizer->n_ahead = 0;
 	tokenizer->ahead_at = 0;
 	tokenizer->was_space = true;
+	if (tokenizer->options.is_exact)
+	{
+		tokenizer->options.is_case_kept = true;
+		if (n_bytes > 0)
+			push_space(tokenizer, 0);
+	}
 }
 
 static inline bool
@@ -75,13 +101,18 @@ skip_spaces(NnTokenizer *tokenizer)
 	}
 }
 
-/* Take a word of ASCII characters; false if that is not what comes next. */
+/*
+ * Take a word of ASCII characters behind n_lead that are in tokenizer->word; false
+ * if that is not what comes next.
+ */
 static bool
-take_ascii_word(NnTokenizer *tokenizer, NnWord *word)
+take_ascii_word(NnTokenizer *tokenizer, NnWord *word, int n_lead)
 {
 	const uint8_t *text = tokenizer->text + tokenizer->at;
+	char	   *bytes = tokenizer->word + n_lead;
 	size_t		n_left = tokenizer->n_bytes - tokenizer->at;
-	size_t		n_most = n_left < NN_WORD_CHARACTERS ? n_left : NN_WORD_CHARACTERS;
+	size_t		n_room = NN_WORD_CHARACTERS - (size_t) n_lead;
+	size_t		n_most = n_left < n_room ? n_left : n_room;
 	bool		is_alphabetic = false;
 	size_t		n = 0;
 
@@ -92,13 +123,13 @@ take_ascii_word(NnTokenizer *tokenizer, NnWord *word)
 		is_alphabetic |= c >= 'A' && c != '_';
 		if (c >= 'A' && c <= 'Z' && !tokenizer->options.is_case_kept)
 			c |= 0x20;
-		tokenizer->word[n++] = (char) c;
+		bytes[n++] = (char) c;
 	}
 	if (n == 0)
 	{
 		if (n_left == 0 || nn_ascii_kind[text[0]] != NN_KIND_SIGN)
 			return false;
-		tokenizer->word[n++] = (char) text[0];
+		bytes[n++] = (char) text[0];
 		if (n < n_left && text[n] >= 0x80)
 			return false;
 	}
@@ -106,7 +137,7 @@ take_ascii_word(NnTokenizer *tokenizer, NnWord *word)
 		return false;
 
 	word->bytes = tokenizer->word;
-	word->n_bytes = (int) n;
+	word->n_bytes = n_lead + (int) n;
 	word->start = tokenizer->character;
 	word->stop = tokenizer->character + (int64_t) n;
 	word->is_glued = !tokenizer->was_space;
@@ -210,8 +241,6 @@ take_character(NnTokenizer *tokenizer, NnWord *word, int *n_characters)
 	int			at = tokenizer->ahead_at++;
 	uint8_t		kind = tokenizer->ahead[at].kind;
 
-	if (*n_characters == 0)
-		word->start = tokenizer->ahead[at].start;
 	word->stop = tokenizer->ahead[at].stop;
 	word->n_bytes += nn_utf8_encode(tokenizer->ahead[at].codepoint,
 									tokenizer->word + word->n_bytes);
@@ -250,19 +279,29 @@ take_run(NnTokenizer *tokenizer, NnWord *word, int *n_characters, NnError *err)
 	}
 }
 
-/* Take the word that starts with the first character ahead. */
-static NnStatus
-take_word(NnTokenizer *tokenizer, NnWord *word, NnError *err)
+/* Begin a word with the next character ahead, behind n_lead bytes that are in tokenizer->word. */
+static void
+begin_word(NnTokenizer *tokenizer, NnWord *word, int n_lead)
 {
-	uint8_t		kind = kind_ahead(tokenizer, 0);
-	int			n_characters = 0;
-	int			n_whole = 0;	/* characters that are a word together */
+	bool		is_space = kind_ahead(tokenizer, 0) == NN_KIND_SPACE;
 
 	word->bytes = tokenizer->word;
-	word->n_bytes = 0;
-	word->is_glued = !tokenizer->was_space;
+	word->n_bytes = n_lead;
+	word->start = tokenizer->ahead[tokenizer->ahead_at].start;
+	word->is_glued = !tokenizer->was_space && !is_space;
 	word->is_alphabetic = false;
-	tokenizer->was_space = false;
+	tokenizer->was_space = is_space;
+}
+
+/* Take the word that starts with the first character ahead, behind n_lead characters (of a byte each). */
+static NnStatus
+take_word(NnTokenizer *tokenizer, NnWord *word, int n_lead, NnError *err)
+{
+	uint8_t		kind = kind_ahead(tokenizer, 0);
+	int			n_characters = n_lead;
+	int			n_whole = 0;	/* characters that are a word together */
+
+	begin_word(tokenizer, word, n_lead);
 
 	if (kind == NN_KIND_APOSTROPHE || is_letter_ahead(tokenizer, 0, 'n'))
 	{
@@ -274,7 +313,7 @@ take_word(NnTokenizer *tokenizer, NnWord *word, NnError *err)
 	}
 	if (n_whole > 0)
 	{
-		while (n_characters < n_whole)
+		while (n_characters < n_lead + n_whole)
 			take_character(tokenizer, word, &n_characters);
 		return NN_OK;
 	}
@@ -293,32 +332,151 @@ take_word(NnTokenizer *tokenizer, NnWord *word, NnError *err)
 	}
 }
 
+/* There is no word any more. */
+static void
+end_words(const NnTokenizer *tokenizer, NnWord *word)
+{
+	word->bytes = NULL;
+	word->n_bytes = 0;
+	word->start = tokenizer->character;
+	word->stop = tokenizer->character;
+	word->is_glued = false;
+	word->is_alphabetic = false;
+}
+
+/* ---- exact words ------------------------------------------------------------------ */
+
+static inline bool
+is_blank_ahead(const NnTokenizer *tokenizer)
+{
+	return tokenizer->ahead_at < tokenizer->n_ahead &&
+		tokenizer->ahead[tokenizer->ahead_at].codepoint == ' ';
+}
+
+/*
+ * Take the run of white space that is ahead: either of spaces, less the one that
+ * goes to the word behind them, or of other white space.
+ */
+static NnStatus
+take_white_space(NnTokenizer *tokenizer, NnWord *word, NnError *err)
+{
+	bool		is_blank = is_blank_ahead(tokenizer);
+	int			n_characters = 0;
+
+	begin_word(tokenizer, word, 0);
+	do
+	{
+		take_character(tokenizer, word, &n_characters);
+		NN_TRY(look_ahead(tokenizer, 2, err));
+	} while (n_characters < NN_WORD_CHARACTERS &&
+			 tokenizer->ahead_at < tokenizer->n_ahead &&
+			 kind_ahead(tokenizer, 0) == NN_KIND_SPACE &&
+			 is_blank_ahead(tokenizer) == is_blank &&
+			 !(is_blank && kind_ahead(tokenizer, 1) != NN_KIND_SPACE));
+	return NN_OK;
+}
+
+static NnStatus
+next_exact(NnTokenizer *tokenizer, NnWord *word, NnError *err)
+{
+	int			n_ahead = tokenizer->n_ahead - tokenizer->ahead_at;
+
+	NN_TRY(poll_if_due(tokenizer, err));
+	if (n_ahead == 0 && tokenizer->at < tokenizer->n_bytes && tokenizer->text[tokenizer->at] == ' ')
+	{
+		push_space(tokenizer, 1);
+		n_ahead = 1;
+	}
+	if (n_ahead == 0 || (n_ahead == 1 && is_blank_ahead(tokenizer)))
+	{
+		bool		was_space = tokenizer->was_space;
+
+		tokenizer->word[0] = ' ';
+		tokenizer->was_space |= n_ahead > 0;
+		if (take_ascii_word(tokenizer, word, n_ahead))
+		{
+			tokenizer->ahead_at = tokenizer->n_ahead;
+			return NN_OK;
+		}
+		tokenizer->was_space = was_space;
+	}
+
+	NN_TRY(look_ahead(tokenizer, 2, err));
+	if (tokenizer->ahead_at == tokenizer->n_ahead)
+	{
+		end_words(tokenizer, word);
+		return NN_OK;
+	}
+	if (kind_ahead(tokenizer, 0) != NN_KIND_SPACE)
+		return take_word(tokenizer, word, 0, err);
+	if (!is_blank_ahead(tokenizer) || kind_ahead(tokenizer, 1) == NN_KIND_SPACE)
+		return take_white_space(tokenizer, word, err);
+	tokenizer->ahead_at++;
+	tokenizer->was_space = true;
+	tokenizer->word[0] = ' ';
+	return take_word(tokenizer, word, 1, err);
+}
+
+/* ---- all words -------------------------------------------------------------------- */
+
 NnStatus
 nn_tokenizer_next(NnTokenizer *tokenizer, NnWord *word, NnError *err)
 {
+	if (tokenizer->options.is_exact)
+		return next_exact(tokenizer, word, err);
 	for (;;)
 	{
 		NN_TRY(poll_if_due(tokenizer, err));
 		if (tokenizer->ahead_at == tokenizer->n_ahead)
 		{
 			skip_spaces(tokenizer);
-			if (take_ascii_word(tokenizer, word))
+			if (take_ascii_word(tokenizer, word, 0))
 				return NN_OK;
 		}
 		NN_TRY(look_ahead(tokenizer, 1, err));
 		if (tokenizer->ahead_at == tokenizer->n_ahead)
 		{
-			word->bytes = NULL;
-			word->n_bytes = 0;
-			word->start = tokenizer->character;
-			word->stop = tokenizer->character;
-			word->is_glued = false;
-			word->is_alphabetic = false;
+			end_words(tokenizer, word);
 			return NN_OK;
 		}
 		if (kind_ahead(tokenizer, 0) != NN_KIND_SPACE)
-			return take_word(tokenizer, word, err);
+			return take_word(tokenizer, word, 0, err);
 		tokenizer->ahead_at++;
 		tokenizer->was_space = true;
+	}
+}
+
+/* ---- one given word --------------------------------------------------------------- */
+
+NnStatus
+nn_text_fold(const NnEnv *env, bool is_case_kept, const char *bytes, size_t n_bytes,
+			 char *out, int *n_out, NnError *err)
+{
+	NnTokenizerOptions options = {.is_case_kept = is_case_kept};
+	NnTokenizer tokenizer;
+	int			n = 0;
+
+	*n_out = 0;					/* behind the last character that is no white space */
+	nn_tokenizer_init(&tokenizer, env, &options, bytes, n_bytes);
+	for (;;)
+	{
+		char		character[4];
+		int			n_here;
+		int			at;
+
+		NN_TRY(look_ahead(&tokenizer, 1, err));
+		at = tokenizer.ahead_at;
+		if (at == tokenizer.n_ahead)
+			return NN_OK;
+		tokenizer.ahead_at++;
+		if (n == 0 && tokenizer.ahead[at].kind == NN_KIND_SPACE)
+			continue;
+		n_here = nn_utf8_encode(tokenizer.ahead[at].codepoint, character);
+		if (n + n_here > NN_WORD_BYTES)
+			return NN_OK;
+		memcpy(out + n, character, (size_t) n_here);
+		n += n_here;
+		if (tokenizer.ahead[at].kind != NN_KIND_SPACE)
+			*n_out = n;
 	}
 }

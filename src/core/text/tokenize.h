@@ -9,6 +9,18 @@
  *    an apostrophe elsewhere between letters starts the second part (l|'homme);
  *  - every other sign is a word of its own; white space separates and is no word;
  *  - a word of more than NN_WORD_CHARACTERS characters is cut there.
+ *
+ * Exact words are for text that is to be written again.  Nothing is normalized,
+ * folded or left out: the words' bytes end to end are one space and then the text,
+ * byte for byte (of an empty text there are no words).  They are cut by the same
+ * rule, but
+ *  - a word takes the one space (U+0020) before it along: " the", " !"; the first
+ *    word as well, as if a space stood before the text;
+ *  - white space is words too: a run of spaces but for the one that goes to the
+ *    word behind it ("a   b" is " a", "  ", " b"), and a run of other white space
+ *    (line ends, tabs, U+00A0...), all of it together;
+ *  - the space counts among the NN_WORD_CHARACTERS, and all runs are cut there;
+ *  - ignorable characters (soft hyphen, joiners...) belong to the word before them.
  */
 #ifndef NN_TOKENIZE_H
 #define NN_TOKENIZE_H
@@ -23,15 +35,22 @@
 typedef struct NnTokenizerOptions
 {
 	bool		is_case_kept;	/* default: case is folded */
+	bool		is_exact;		/* exact words; is_case_kept is then without meaning */
 } NnTokenizerOptions;
 
 typedef struct NnWord
 {
 	const char *bytes;			/* normalized UTF-8, not 0-terminated; valid until the next call */
 	int			n_bytes;
-	int64_t		start;			/* in characters (code points) of the original text */
-	int64_t		stop;			/* behind the last character */
-	bool		is_glued;		/* no white space between the word before and this one */
+
+	/*
+	 * In characters (code points) of the original text, stop behind the last one. The space that an exact
+	 * word took along is not counted.  Only the space that is thought before an exact text, where a word of
+	 * its own, has start = stop.
+	 */
+	int64_t		start;
+	int64_t		stop;
+	bool		is_glued;		/* no white space between the word before and this one; white: false */
 	bool		is_alphabetic;	/* has a letter (Han and kana count) */
 } NnWord;
 
@@ -65,6 +84,9 @@ bool		nn_utf8_check(const char *text, size_t n_bytes, size_t *bad_at);
 /* Characters (code points) of valid UTF-8. */
 int64_t		nn_utf8_length(const char *text, size_t n_bytes);
 
+/* The byte at which the n-th character behind that at byte `at` begins; n_bytes if the text ends before. */
+size_t		nn_utf8_skip(const char *text, size_t n_bytes, size_t at, int64_t n);
+
 /* Begin.  text is not copied.  Invalid UTF-8 is found when it is reached. */
 void		nn_tokenizer_init(NnTokenizer *tokenizer, const NnEnv *env,
 							  const NnTokenizerOptions *options, const char *text, size_t n_bytes);
@@ -74,5 +96,17 @@ void		nn_tokenizer_init(NnTokenizer *tokenizer, const NnEnv *env,
  * invalid UTF-8, NN_ECANCELED if poll (asked every 64 kB) says so.
  */
 NnStatus	nn_tokenizer_next(NnTokenizer *tokenizer, NnWord *word, NnError *err);
+
+/*
+ * The form that a given word has in a vocabulary: normalized as the tokenizer does
+ * it, and case-folded unless is_case_kept, but not cut.  "U.S." becomes "u.s.",
+ * "can't" stays whole, white space inside is kept, white space around it is not.
+ * Writes at most NN_WORD_BYTES bytes to out, not 0-terminated: a longer word ends
+ * before the character that has no room.  *n_out is 0 for a word of nothing but
+ * white space and ignorable characters.  NN_EENCODING on invalid UTF-8 (as far as
+ * it is read), NN_ECANCELED as the tokenizer.
+ */
+NnStatus	nn_text_fold(const NnEnv *env, bool is_case_kept, const char *bytes, size_t n_bytes,
+						 char *out, int *n_out, NnError *err);
 
 #endif							/* NN_TOKENIZE_H */

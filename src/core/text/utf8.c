@@ -61,6 +61,20 @@ nn_utf8_decode(const uint8_t *text, size_t n_bytes, int32_t *codepoint)
 	return 4;
 }
 
+/* What continues every valid beginning is 80 80 80 or BF BF BF: see the table's second bytes. */
+bool
+nn_utf8_is_begun(const uint8_t *bytes, int n_bytes)
+{
+	uint8_t		lowest[4] = {0x80, 0x80, 0x80, 0x80};
+	uint8_t		highest[4] = {0xBF, 0xBF, 0xBF, 0xBF};
+	int32_t		codepoint;
+
+	memcpy(lowest, bytes, (size_t) n_bytes);
+	memcpy(highest, bytes, (size_t) n_bytes);
+	return nn_utf8_decode(lowest, sizeof(lowest), &codepoint) > n_bytes ||
+		nn_utf8_decode(highest, sizeof(highest), &codepoint) > n_bytes;
+}
+
 int
 nn_utf8_encode(int32_t codepoint, char *bytes)
 {
@@ -128,6 +142,19 @@ nn_utf8_check(const char *text, size_t n_bytes, size_t *bad_at)
 		at += (size_t) n;
 	}
 	return true;
+}
+
+size_t
+nn_utf8_skip(const char *text, size_t n_bytes, size_t at, int64_t n)
+{
+	while (n > 0 && at < n_bytes)
+	{
+		at++;
+		while (at < n_bytes && ((unsigned char) text[at] & 0xC0) == 0x80)
+			at++;
+		n--;
+	}
+	return at;
 }
 
 int64_t

@@ -4,6 +4,7 @@
 #ifndef NN_UTF8_H
 #define NN_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,6 +14,9 @@
  * no byte at all.
  */
 int			nn_utf8_decode(const uint8_t *text, size_t n_bytes, int32_t *codepoint);
+
+/* Can these 1 to 3 bytes be the beginning of a longer character? */
+bool		nn_utf8_is_begun(const uint8_t *bytes, int n_bytes);
 
 /* Bytes (1 to 4) written for a valid code point. */
 int			nn_utf8_encode(int32_t codepoint, char *bytes);

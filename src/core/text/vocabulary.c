@@ -19,6 +19,7 @@
 #include "base/rng.h"
 #include "text/table.h"
 #include "text/tokenize.h"
+#include "text/utf8.h"
 
 #define N_BYTES		256			/* ids of single bytes */
 #define POLL_ITEMS	4096
@@ -247,6 +248,66 @@ nn_vocabulary_decode(const NnVocabulary *vocabulary, const int32_t *ids,
 		NN_TRY(nn_write_bytes(out, bytes, (size_t) n_bytes));
 	}
 	return NN_OK;
+}
+
+/* The beginning of a character whose other bytes are still to come. */
+typedef struct Begun
+{
+	uint8_t		bytes[4];
+	int			n;
+} Begun;
+
+/* Append the replacement character in place of what has begun. */
+static NnStatus
+replace_begun(Begun *begun, NnArray *out)
+{
+	begun->n = 0;
+	return nn_write_bytes(out, "\xEF\xBF\xBD", 3);
+}
+
+/* Append a byte's character as soon as it is complete. */
+static NnStatus
+write_checked(Begun *begun, uint8_t byte, NnArray *out)
+{
+	int32_t		codepoint;
+
+	begun->bytes[begun->n++] = byte;
+	if (nn_utf8_decode(begun->bytes, (size_t) begun->n, &codepoint) > 0)
+	{
+		NN_TRY(nn_write_bytes(out, begun->bytes, (size_t) begun->n));
+		begun->n = 0;
+		return NN_OK;
+	}
+	if (begun->n < 4 && nn_utf8_is_begun(begun->bytes, begun->n))
+		return NN_OK;
+	if (begun->n == 1)
+		return replace_begun(begun, out);
+
+	/* the byte is no part of it, but may begin another */
+	NN_TRY(replace_begun(begun, out));
+	return write_checked(begun, byte, out);
+}
+
+NnStatus
+nn_vocabulary_decode_exact(const NnVocabulary *vocabulary, const int32_t *ids, int n, NnArray *out)
+{
+	Begun		begun = {.n = 0};
+	int			i;
+
+	for (i = 0; i < n; i++)
+	{
+		const char *bytes;
+		int			n_bytes;
+		int			k;
+
+		if (ids[i] < 0 || ids[i] >= vocabulary->n)
+			return NN_ERANGE;
+		bytes = nn_vocabulary_bytes(vocabulary, ids[i], &n_bytes);
+		/* no token is empty, so the first byte of all is that of the first token */
+		for (k = i == 0 && bytes[0] == ' '; k < n_bytes; k++)
+			NN_TRY(write_checked(&begun, (uint8_t) bytes[k], out));
+	}
+	return begun.n > 0 ? replace_begun(&begun, out) : NN_OK;
 }
 
 /* ---- to and from bytes ----------------------------------------------------------- */

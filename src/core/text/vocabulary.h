@@ -10,7 +10,8 @@
  * merges, which start from its bytes, so nothing is unknown.  The first piece of
  * a cut word and the pieces that continue it are told apart by nothing but their
  * place; encode says for each token whether it continues a word, and decode
- * joins by spaces unless told that a token is glued to the one before.
+ * joins by spaces unless told that a token is glued to the one before.  Exact
+ * words (text/tokenize.h) hold their spaces, and decode_exact gives back the text.
  *
  * Words and units kept are those that occur in at least min_rows rows: a rare
  * word of one row never gets into a weights file as a word.
@@ -55,6 +56,16 @@ int			nn_vocabulary_encode(const NnVocabulary *vocabulary, const char *bytes, in
 /* The bytes of a run of tokens appended to out; a space before each token whose is_glued is false (is_glued may be NULL: a space before each). */
 NnStatus	nn_vocabulary_decode(const NnVocabulary *vocabulary, const int32_t *ids,
 								 const bool *is_glued, int n, NnArray *out);
+
+/*
+ * The text that the tokens of exact words stand for, appended to out: their bytes
+ * end to end, less the first one if it is a space.  A model may write what no text
+ * holds, so each 0 byte and each longest part of a character that is not completed
+ * (Unicode 15, section 3.9) becomes U+FFFD: what is appended is valid UTF-8.
+ * NN_ERANGE if an id is none; then, and without memory, out holds a part of it.
+ */
+NnStatus	nn_vocabulary_decode_exact(const NnVocabulary *vocabulary, const int32_t *ids, int n,
+									   NnArray *out);
 
 /* Two byte blocks that say it all: lengths (u16 little endian, one per unit and word) and bytes end to end. */
 NnStatus	nn_vocabulary_write(const NnVocabulary *vocabulary, NnArray *lengths, NnArray *bytes);

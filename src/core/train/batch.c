@@ -22,25 +22,17 @@ out_of_memory(NnError *err)
 
 /* ---- packing --------------------------------------------------------------- */
 
-/* Lengths, active rows and offsets of sorted examples. */
-static NnStatus
-pack_lengths(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
-			 const int32_t *example, NnArena *scratch, NnError *err)
+NnStatus
+nn_pack_lengths(NnBatch *batch, const int32_t *length, NnArena *scratch, NnError *err)
 {
 	int			B = batch->n_sequences;
-	int32_t    *length = NN_TAKE(scratch, int32_t, (size_t) B);
 	int32_t    *active;
 	int32_t    *offset;
 	int64_t		n_rows = 0;
 	int			T;
 
-	if (length == NULL)
-		return out_of_memory(err);
 	for (int r = 0; r < B; r++)
-	{
-		length[r] = (int32_t) nn_example_length(examples, spec, example[r]);
 		n_rows += length[r];
-	}
 	if (n_rows > INT32_MAX)
 		return nn_fail(err, NN_ELIMIT, "a batch of %lld steps is too large", (long long) n_rows);
 
@@ -68,10 +60,22 @@ pack_lengths(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 	return NN_OK;
 }
 
-/* Distinct tokens of the batch and each packed row's place among them. */
+/* Lengths of sorted examples. */
 static NnStatus
-pack_tokens(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
-			const int32_t *example, NnArena *scratch, NnError *err)
+pack_lengths(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
+			 const int32_t *example, NnArena *scratch, NnError *err)
+{
+	int32_t    *length = NN_TAKE(scratch, int32_t, (size_t) batch->n_sequences);
+
+	if (length == NULL)
+		return out_of_memory(err);
+	for (int r = 0; r < batch->n_sequences; r++)
+		length[r] = (int32_t) nn_example_length(examples, spec, example[r]);
+	return nn_pack_lengths(batch, length, scratch, err);
+}
+
+NnStatus
+nn_pack_distinct(NnBatch *batch, const int32_t *key, int limit, NnArena *scratch, NnError *err)
 {
 	int			N = batch->n_rows;
 	NnKeyed    *items = NN_TAKE(scratch, NnKeyed, (size_t) N);
@@ -82,25 +86,17 @@ pack_tokens(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 
 	if (items == NULL || other == NULL || distinct == NULL || token == NULL)
 		return out_of_memory(err);
-
-	for (int r = 0; r < batch->n_sequences; r++)
+	for (int row = 0; row < N; row++)
 	{
-		const int32_t *from = examples->token + examples->token_start[example[r]];
-
-		for (int t = 0; t < batch->length[r]; t++)
-		{
-			int32_t		row = batch->offset[t] + r;
-
-			items[row].key = (uint32_t) from[t];
-			items[row].value = row;
-		}
+		items[row].key = (uint32_t) key[row];
+		items[row].value = row;
 	}
 	items = nn_sort_keyed(items, other, N);
 
 	/* The last is the largest, and a negative id is larger than any good one. */
-	if (N > 0 && items[N - 1].key >= (uint32_t) spec->vocabulary)
+	if (N > 0 && items[N - 1].key >= (uint32_t) limit)
 		return nn_fail(err, NN_EINVAL, "token %lld is outside a vocabulary of %d",
-					   (long long) items[N - 1].key, spec->vocabulary);
+					   (long long) items[N - 1].key, limit);
 
 	for (int i = 0; i < N; i++)
 	{
@@ -113,6 +109,25 @@ pack_tokens(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 	batch->distinct = distinct;
 	batch->token = token;
 	return NN_OK;
+}
+
+/* Distinct tokens of the batch and each packed row's place among them. */
+static NnStatus
+pack_tokens(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
+			const int32_t *example, NnArena *scratch, NnError *err)
+{
+	int32_t    *key = NN_TAKE(scratch, int32_t, (size_t) batch->n_rows);
+
+	if (key == NULL)
+		return out_of_memory(err);
+	for (int r = 0; r < batch->n_sequences; r++)
+	{
+		const int32_t *from = examples->token + examples->token_start[example[r]];
+
+		for (int t = 0; t < batch->length[r]; t++)
+			key[batch->offset[t] + r] = from[t];
+	}
+	return nn_pack_distinct(batch, key, spec->vocabulary, scratch, err);
 }
 
 /* The first value of an example, and how many it has, given E values a step. */
@@ -129,7 +144,7 @@ static NnStatus
 pack_values(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 			const int32_t *example, NnArena *scratch, NnError *err)
 {
-	int			E = spec->embedding;
+	int			E = nn_spec_input_width(spec);
 	float	   *values = NN_TAKE(scratch, float, nn_size_mul((size_t) batch->n_rows, (size_t) E));
 
 	if (values == NULL)
@@ -268,7 +283,7 @@ pack_targets(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 			label[r] = examples->label[example[r]];
 		batch->label = label;
 	}
-	if (spec->task == NN_TASK_REGRESS && examples->target != NULL)
+	if ((spec->task == NN_TASK_REGRESS || spec->task == NN_TASK_FORECAST) && examples->target != NULL)
 	{
 		float	   *target = NN_TAKE(scratch, float, nn_size_mul((size_t) B, C));
 
@@ -327,14 +342,20 @@ nn_batch_pack(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 	NN_TRY(nn_examples_check(examples, spec, false, err));
 	NN_TRY(sort_pick(spec, examples, pick, n_pick, scratch, order, example, err));
 	NN_TRY(pack_lengths(batch, spec, examples, example, scratch, err));
+	if (spec->task == NN_TASK_TAG)
+		return nn_pack_tags(batch, spec, examples, example, scratch, err);
+	if (spec->task == NN_TASK_LANGUAGE)
+		return nn_pack_language(batch, spec, examples, example, scratch, err);
 	if (spec->cell != NN_CELL_NONE && spec->input == NN_INPUT_TEXT)
 		NN_TRY(pack_tokens(batch, spec, examples, example, scratch, err));
 	else if (spec->cell != NN_CELL_NONE)
 		NN_TRY(pack_values(batch, spec, examples, example, scratch, err));
+	if (spec->decoder_layers > 0)
+		return nn_pack_written(batch, spec, examples, example, scratch, err);
 
 	if (spec->wide == NN_WIDE_BAG)
 		NN_TRY(pack_bag(batch, spec, examples, example, drop_feature, rng, scratch, err));
-	else if (spec->wide == NN_WIDE_FLAT)
+	else if (spec->wide != NN_WIDE_NONE)
 		NN_TRY(pack_flat(batch, spec, examples, example, scratch, err));
 	return pack_targets(batch, spec, examples, example, scratch, err);
 }
@@ -395,22 +416,47 @@ largest_sum(const NnLargest *largest, int64_t n)
 	return sum;
 }
 
+/* Spelling rows of the form that has the most. */
+static int64_t
+longest_spelling(const NnForms *forms)
+{
+	int64_t		longest = 0;
+
+	for (int32_t i = 0; forms != NULL && i < forms->n; i++)
+		if (forms->spelling_start[i + 1] - forms->spelling_start[i] > longest)
+			longest = forms->spelling_start[i + 1] - forms->spelling_start[i];
+	return longest;
+}
+
 void
 nn_batch_bound(NnBatchBound *bound, const NnExamples *examples, const NnSpec *spec, int n_sequences)
 {
 	NnLargest	rows;
 	NnLargest	bags;
+	NnLargest	written;
+	NnLargest	pairs;
 
 	memset(&rows, 0, sizeof(rows));
 	memset(&bags, 0, sizeof(bags));
+	memset(&written, 0, sizeof(written));
+	memset(&pairs, 0, sizeof(pairs));
 	for (int64_t i = 0; i < examples->n; i++)
 	{
-		largest_add(&rows, nn_example_length(examples, spec, i));
+		int64_t		n_rows = nn_example_length(examples, spec, i);
+		int64_t		n_written = nn_example_written(examples, spec, i);
+
+		largest_add(&rows, n_rows);
 		largest_add(&bags, nn_example_bag(examples, spec, i));
+		largest_add(&written, n_written);
+		largest_add(&pairs, n_rows * n_written);
 	}
+	bound->n_written = largest_sum(&written, n_sequences);
+	bound->n_pairs = largest_sum(&pairs, n_sequences);
 	bound->n_sequences = n_sequences < examples->n ? n_sequences : examples->n;
 	bound->n_rows = largest_sum(&rows, n_sequences);
 	bound->n_bag = largest_sum(&bags, n_sequences);
+	bound->n_sampled = 0;
+	bound->n_spelling = bound->n_rows * longest_spelling(examples->forms);
 }
 
 /* What an arena takes for n items: its pieces are aligned to 64 bytes. */
@@ -438,15 +484,20 @@ nn_batch_bytes(const NnSpec *spec, const NnBatchBound *bound)
 		bytes = nn_size_add(bytes, nn_size_mul(2, piece_bytes(N, sizeof(int32_t))));
 	}
 	else if (spec->cell != NN_CELL_NONE)
-		bytes = nn_size_add(bytes, nn_size_mul(piece_bytes(N, sizeof(float)), (size_t) spec->embedding));
+		bytes = nn_size_add(bytes, nn_size_mul(piece_bytes(N, sizeof(float)), (size_t) nn_spec_input_width(spec)));
 
 	if (spec->wide == NN_WIDE_BAG)
 	{
 		bytes = nn_size_add(bytes, piece_bytes(B + 1, sizeof(int32_t)));
 		bytes = nn_size_add(bytes, nn_size_mul(2, piece_bytes(bound->n_bag, sizeof(float))));
 	}
-	else if (spec->wide == NN_WIDE_FLAT)
+	else if (spec->wide != NN_WIDE_NONE)
 		bytes = nn_size_add(bytes, nn_size_mul(piece_bytes(B, sizeof(float)), (size_t) spec->wide_inputs));
+
+	/* keys, labels of rows, spelling; a written batch of its own: the same arrays again */
+	bytes = nn_size_add(bytes, nn_size_mul(3, piece_bytes(N + 2 * B, sizeof(int32_t))));
+	bytes = nn_size_add(bytes, nn_size_mul(2, piece_bytes(bound->n_spelling + N + 1, sizeof(int32_t))));
+	bytes = nn_size_add(bytes, nn_size_mul(12, piece_bytes(bound->n_written + B + 1, sizeof(int32_t))));
 
 	/* labels or targets */
 	return nn_size_add(bytes, nn_size_mul(piece_bytes(B, sizeof(float)), (size_t) spec->n_outputs));

@@ -44,6 +44,9 @@ NnStatus	nn_epoch_order_shuffle(NnEpochOrder *epoch, const NnSpec *spec, const N
 NnStatus	nn_examples_check(const NnExamples *examples, const NnSpec *spec, bool has_targets,
 							  NnError *err);
 
+/* Packed rows of the text that an example writes, its end token included; 0 if it writes none. */
+int64_t		nn_example_written(const NnExamples *examples, const NnSpec *spec, int64_t i);
+
 /* Steps of numbers, packed rows (0 without a recurrent branch) and bag features of one example. */
 int64_t		nn_example_steps(const NnExamples *examples, int64_t i);
 int64_t		nn_example_length(const NnExamples *examples, const NnSpec *spec, int64_t i);
@@ -59,6 +62,10 @@ typedef struct NnBatchBound
 	int64_t		n_sequences;
 	int64_t		n_rows;			/* packed rows */
 	int64_t		n_bag;			/* bag features */
+	int64_t		n_spelling;		/* rows of the spelling table */
+	int64_t		n_written;		/* packed rows of the texts written */
+	int64_t		n_pairs;		/* rows times written rows of each example */
+	int64_t		n_sampled;		/* tokens of the softmax at a training step; 0: all */
 } NnBatchBound;
 
 void		nn_batch_bound(NnBatchBound *bound, const NnExamples *examples, const NnSpec *spec,
@@ -66,5 +73,49 @@ void		nn_batch_bound(NnBatchBound *bound, const NnExamples *examples, const NnSp
 
 /* Scratch bytes that nn_batch_pack() takes at most within the bound. */
 size_t		nn_batch_bytes(const NnSpec *spec, const NnBatchBound *bound);
+
+/* ---- inside packing (batch.c, batch_text.c) ------------------------------------- */
+
+/* n lengths, descending -> length, active, offset, n_steps, n_rows of batch. */
+NnStatus	nn_pack_lengths(NnBatch *batch, const int32_t *length, NnArena *scratch, NnError *err);
+
+/* The keys (N) of the packed rows -> distinct (ascending) and token; each is below limit. */
+NnStatus	nn_pack_distinct(NnBatch *batch, const int32_t *key, int limit, NnArena *scratch, NnError *err);
+
+/* Texts and tags of tasks that are not pooled. */
+NnStatus	nn_pack_tags(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
+						 const int32_t *example, NnArena *scratch, NnError *err);
+NnStatus	nn_pack_language(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
+							 const int32_t *example, NnArena *scratch, NnError *err);
+NnStatus	nn_pack_written(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
+							const int32_t *example, NnArena *scratch, NnError *err);
+
+/* ---- running text (running.c) ------------------------------------------------------ */
+
+/*
+ * All texts end to end, cut into lanes of one length that are read side by side,
+ * bptt steps a batch; the state goes on from batch to batch.
+ */
+typedef struct NnRunning
+{
+	int			n_lanes;
+	int			bptt;
+	int64_t		n_tokens;		/* of all texts, with an end token before the first and behind each */
+	int64_t		n_steps;		/* of a lane */
+	int64_t		n_batches;
+	int32_t    *token;			/* (n_tokens) */
+	NnState		state;
+	size_t		n_state;		/* floats of state.h */
+} NnRunning;
+
+NnStatus	nn_running_create(NnRunning *running, const NnSpec *spec, const NnExamples *examples,
+							  int n_lanes, int bptt, NnArena *arena, NnError *err);
+size_t		nn_running_bytes(const NnSpec *spec, const NnExamples *examples, int n_lanes);
+
+/* Texts in their order, or dealt by rng unless NULL; the state begins with zeros. */
+NnStatus	nn_running_begin(NnRunning *running, const NnExamples *examples, NnRng *rng, NnArena *scratch,
+							 NnError *err);
+NnStatus	nn_running_pack(const NnRunning *running, int64_t k, NnBatch *batch, const NnSpec *spec,
+							NnArena *scratch, NnError *err);
 
 #endif							/* NN_TRAIN_BATCH_H */

@@ -4,8 +4,9 @@
  * Examples are sorted by length once, cut into batches that stay within a
  * bound, and each batch's outputs are handed to a sink: nn_outputs() puts them
  * back in the order of the examples, nn_validate() adds up its figures and
- * keeps nothing.  An output does not depend on the batch it was computed in
- * (kern/kern.h), so neither depends on the bound.
+ * keeps nothing.  Networks that are not pooled have a score for each batch.  An
+ * output does not depend on the batch it was computed in (kern/kern.h), so none
+ * of this depends on the bound.
  */
 #include "train/evaluate.h"
 
@@ -19,7 +20,9 @@
  * enough steps that a poll is never far away (a guess; a batch of short texts is
  * full at 64 sequences, one of long texts at 8192 steps).
  */
-static const NnBatchBound answer_bound = {.n_sequences = 64, .n_rows = 8192, .n_bag = 1 << 20};
+static const NnBatchBound answer_bound = {
+	.n_sequences = 64, .n_rows = 8192, .n_bag = 1 << 20, .n_written = 8192
+};
 
 /* How many of order[0 ... n - 1] make the next batch. */
 static int
@@ -28,13 +31,16 @@ cut_batch(const NnEvaluation *evaluation, const int32_t *order, int64_t n)
 	const NnSpec *spec = nn_net_spec(evaluation->net);
 	int64_t		n_rows = 0;
 	int64_t		n_bag = 0;
+	int64_t		n_written = 0;
 	int			k;
 
 	for (k = 0; k < n && k < evaluation->bound.n_sequences; k++)
 	{
 		n_rows += nn_example_length(evaluation->examples, spec, order[k]);
 		n_bag += nn_example_bag(evaluation->examples, spec, order[k]);
-		if (k > 0 && (n_rows > evaluation->bound.n_rows || n_bag > evaluation->bound.n_bag))
+		n_written += nn_example_written(evaluation->examples, spec, order[k]);
+		if (k > 0 && (n_rows > evaluation->bound.n_rows || n_bag > evaluation->bound.n_bag ||
+					  n_written > evaluation->bound.n_written))
 			break;
 	}
 	return k;
@@ -118,12 +124,11 @@ scatter_outputs(void *ctx, const NnOutputs *outputs)
 	}
 }
 
-/* nn_outputs() once its two arenas exist. */
+/* An evaluation of all examples, longest first. */
 static NnStatus
-outputs_in(const NnNet *net, const NnExamples *examples, const NnEnv *env, NnArena *memory,
-		   NnArena *scratch, NnScatter *scatter, NnError *err)
+begin_evaluation(const NnNet *net, const NnExamples *examples, const NnEnv *env, NnArena *memory,
+				 NnArena *scratch, NnEvaluation *evaluation, NnError *err)
 {
-	NnEvaluation evaluation = {0};
 	int32_t    *order = NN_TAKE(memory, int32_t, (size_t) examples->n);
 
 	if (order == NULL)
@@ -132,14 +137,26 @@ outputs_in(const NnNet *net, const NnExamples *examples, const NnEnv *env, NnAre
 		order[i] = (int32_t) i;
 	NN_TRY(nn_examples_sort(examples, nn_net_spec(net), order, examples->n, scratch, err));
 
-	evaluation.net = net;
-	evaluation.examples = examples;
-	evaluation.n = examples->n;
-	evaluation.order = order;
-	evaluation.bound = answer_bound;
+	memset(evaluation, 0, sizeof(*evaluation));
+	evaluation->net = net;
+	evaluation->examples = examples;
+	evaluation->n = examples->n;
+	evaluation->order = order;
+	evaluation->bound = answer_bound;
+	evaluation->env = env;
+	evaluation->scratch = scratch;
+	return NN_OK;
+}
+
+/* nn_outputs() once its two arenas exist. */
+static NnStatus
+outputs_in(const NnNet *net, const NnExamples *examples, const NnEnv *env, NnArena *memory,
+		   NnArena *scratch, NnScatter *scatter, NnError *err)
+{
+	NnEvaluation evaluation;
+
+	NN_TRY(begin_evaluation(net, examples, env, memory, scratch, &evaluation, err));
 	evaluation.is_split = scatter->recurrent != NULL || scatter->wide != NULL;
-	evaluation.env = env;
-	evaluation.scratch = scratch;
 	return nn_evaluate(&evaluation, scatter_outputs, scatter, err);
 }
 
@@ -240,8 +257,8 @@ target_spread(const NnExamples *examples, int C)
 	return spread;
 }
 
-NnStatus
-nn_validate(const NnEvaluation *evaluation, NnValidation *validation, NnError *err)
+static NnStatus
+validate_pooled(const NnEvaluation *evaluation, NnValidation *validation, NnError *err)
 {
 	const NnSpec *spec = nn_net_spec(evaluation->net);
 	NnFigures	figures = {evaluation->examples, spec->n_outputs, 0.0, 0};
@@ -260,5 +277,123 @@ nn_validate(const NnEvaluation *evaluation, NnValidation *validation, NnError *e
 		validation->metric = spread > 0 ? 1.0 - 2.0 * figures.sum_loss / spread : 0.0;
 	}
 	validation->loss = figures.sum_loss / (double) evaluation->n;
+	validation->goodness = validation->metric;
 	return NN_OK;
+}
+
+/* Examples batch by batch into score. */
+static NnStatus
+score_examples(const NnEvaluation *evaluation, NnBatchScore *score, NnError *err)
+{
+	const NnSpec *spec = nn_net_spec(evaluation->net);
+	int			n_pick;
+
+	for (int64_t first = 0; first < evaluation->n; first += n_pick)
+	{
+		NnArena    *scratch = evaluation->scratch;
+		int32_t    *order;
+		NnBatch		batch;
+
+		if (evaluation->env->poll(evaluation->env->ctx) != 0)
+			return nn_fail(err, NN_ECANCELED, "evaluation was canceled");
+		nn_arena_reset(scratch);
+		n_pick = cut_batch(evaluation, evaluation->order + first, evaluation->n - first);
+		order = NN_TAKE(scratch, int32_t, (size_t) n_pick);
+		if (order == NULL)
+			return nn_fail(err, NN_ENOMEM, "out of memory while evaluating");
+		NN_TRY(nn_batch_pack(&batch, spec, evaluation->examples, evaluation->order + first, n_pick, 0, NULL,
+							 scratch, order, err));
+		NN_TRY(nn_net_score(evaluation->net, &batch, NULL, scratch, score, err));
+	}
+	return NN_OK;
+}
+
+/* The running text from its beginning. */
+static NnStatus
+score_running(const NnEvaluation *evaluation, NnBatchScore *score, NnError *err)
+{
+	NnRunning  *running = evaluation->running;
+
+	nn_arena_reset(evaluation->scratch);
+	NN_TRY(nn_running_begin(running, evaluation->examples, NULL, evaluation->scratch, err));
+	for (int64_t k = 0; k < running->n_batches; k++)
+	{
+		NnBatch		batch;
+
+		if (evaluation->env->poll(evaluation->env->ctx) != 0)
+			return nn_fail(err, NN_ECANCELED, "evaluation was canceled");
+		nn_arena_reset(evaluation->scratch);
+		NN_TRY(nn_running_pack(running, k, &batch, nn_net_spec(evaluation->net), evaluation->scratch, err));
+		NN_TRY(nn_net_score(evaluation->net, &batch, &running->state, evaluation->scratch, score, err));
+	}
+	return NN_OK;
+}
+
+static NnStatus
+score_all(const NnEvaluation *evaluation, NnBatchScore *score, NnError *err)
+{
+	if (evaluation->running != NULL)
+		return score_running(evaluation, score, err);
+	return score_examples(evaluation, score, err);
+}
+
+/* nn_score() once its two arenas exist. */
+static NnStatus
+score_in(const NnNet *net, const NnExamples *examples, int n_lanes, int bptt, const NnEnv *env,
+		 NnArena *memory, NnArena *scratch, NnBatchScore *score, NnError *err)
+{
+	NnEvaluation evaluation;
+	NnRunning	running;
+
+	NN_TRY(begin_evaluation(net, examples, env, memory, scratch, &evaluation, err));
+	if (examples->is_running)
+	{
+		NN_TRY(nn_running_create(&running, nn_net_spec(net), examples, n_lanes, bptt, memory, err));
+		evaluation.running = &running;
+	}
+	return score_all(&evaluation, score, err);
+}
+
+NnStatus
+nn_score(const NnNet *net, const NnExamples *examples, int n_lanes, int bptt, const NnEnv *env,
+		 NnBatchScore *score, NnError *err)
+{
+	NnArena    *memory;
+	NnArena    *scratch;
+	NnStatus	status;
+
+	NN_TRY(nn_examples_check(examples, nn_net_spec(net), true, err));
+	memory = nn_arena_create(env);
+	scratch = nn_arena_create(env);
+	if (memory == NULL || scratch == NULL)
+		status = nn_fail(err, NN_ENOMEM, "out of memory while evaluating");
+	else
+		status = score_in(net, examples, n_lanes, bptt, env, memory, scratch, score, err);
+	nn_arena_destroy(scratch);
+	nn_arena_destroy(memory);
+	return status;
+}
+
+/* Perplexity is exp(loss per token). */
+static NnStatus
+validate_tokens(const NnEvaluation *evaluation, NnValidation *validation, NnError *err)
+{
+	bool		is_tag = nn_net_spec(evaluation->net)->task == NN_TASK_TAG;
+	NnBatchScore score = {0};
+	double		n_tokens;
+
+	NN_TRY(score_all(evaluation, &score, err));
+	n_tokens = score.n_tokens > 0 ? (double) score.n_tokens : 1.0;
+	validation->loss = score.loss / (is_tag ? (double) evaluation->n : n_tokens);
+	validation->metric = is_tag ? (double) score.n_right / n_tokens : exp(validation->loss);
+	validation->goodness = is_tag ? validation->metric : -validation->loss;
+	return NN_OK;
+}
+
+NnStatus
+nn_validate(const NnEvaluation *evaluation, NnValidation *validation, NnError *err)
+{
+	if (nn_task_is_pooled(nn_net_spec(evaluation->net)->task))
+		return validate_pooled(evaluation, validation, err);
+	return validate_tokens(evaluation, validation, err);
 }

@@ -15,6 +15,7 @@ typedef struct NnEvaluation
 	const int32_t *order;		/* (n) example numbers, longest first */
 	NnBatchBound bound;			/* batches stay within it unless one example alone passes it */
 	bool		is_split;		/* the branches' own outputs too */
+	NnRunning  *running;		/* a language model's running text, or NULL */
 	const NnEnv *env;
 	NnArena    *scratch;		/* reset before every batch */
 } NnEvaluation;
@@ -37,8 +38,10 @@ NnStatus	nn_evaluate(const NnEvaluation *evaluation, NnOutputsSink sink, void *c
 /* Figures of a validation part. */
 typedef struct NnValidation
 {
-	double		loss;			/* mean over the rows: cross-entropy of the sum, or half the squared error */
-	double		metric;			/* accuracy or R2 */
+	double		loss;			/* mean over the rows: cross-entropy of the sum, or half the squared error;
+								 * over the sequences (tag); over the tokens (texts) */
+	double		metric;			/* accuracy, R2, or perplexity where text is written */
+	double		goodness;		/* the same such that more is better */
 } NnValidation;
 
 NnStatus	nn_validate(const NnEvaluation *evaluation, NnValidation *validation, NnError *err);

@@ -86,8 +86,16 @@ nn_examples_check(const NnExamples *examples, const NnSpec *spec, bool has_targe
 		missing = "steps";
 	else if (has_targets && spec->task == NN_TASK_CLASSIFY && examples->label == NULL)
 		missing = "labels";
-	else if (has_targets && spec->task == NN_TASK_REGRESS && examples->target == NULL)
+	else if (has_targets && (spec->task == NN_TASK_REGRESS || spec->task == NN_TASK_FORECAST) &&
+			 examples->target == NULL)
 		missing = "targets";
+	else if (spec->task == NN_TASK_TAG && examples->forms == NULL)
+		missing = "forms";
+	else if (has_targets && spec->task == NN_TASK_TAG && examples->tag == NULL)
+		missing = "tags";
+	else if (has_targets && spec->decoder_layers > 0 &&
+			 (examples->written_start == NULL || examples->written == NULL))
+		missing = "written texts";
 
 	if (missing != NULL)
 		return nn_fail(err, NN_EINTERNAL, "examples have no %s", missing);
@@ -111,9 +119,20 @@ nn_example_length(const NnExamples *examples, const NnSpec *spec, int64_t i)
 	/* Without a recurrent branch nobody walks the steps: all lengths are 0. */
 	if (spec->cell == NN_CELL_NONE)
 		return 0;
+	/* Texts of a language model are read from an end token on; backwards also from the one behind. */
+	if (spec->task == NN_TASK_LANGUAGE)
+		return examples->token_start[i + 1] - examples->token_start[i] + (spec->is_bidirectional ? 2 : 1);
 	if (spec->input == NN_INPUT_TEXT)
 		return examples->token_start[i + 1] - examples->token_start[i];
 	return nn_example_steps(examples, i);
+}
+
+int64_t
+nn_example_written(const NnExamples *examples, const NnSpec *spec, int64_t i)
+{
+	if (spec->decoder_layers == 0 || examples->written_start == NULL)
+		return 0;
+	return examples->written_start[i + 1] - examples->written_start[i] + 1;
 }
 
 int64_t

@@ -6,6 +6,7 @@
  * counts as answered wrongly; it has no probability, so cross-entropy leaves
  * it out.  Nothing here allocates.
  */
+#include "train/metrics_sequence.h"
 #include "train/train.h"
 
 #include <float.h>
@@ -200,4 +201,17 @@ nn_metrics_regress(int64_t n, const double *predicted, const double *target, NnM
 	metrics->mae = sum_absolute / (double) n;
 	metrics->rmse = sqrt(sum_squares / (double) n);
 	metrics->r2 = sum_spread > 0 ? 1.0 - sum_squares / sum_spread : 0.0;
+}
+
+void
+nn_sequence_metrics_init(NnSequenceMetrics *metrics)
+{
+	const double none = (double) NAN;
+
+	*metrics = (NnSequenceMetrics) {
+		.token_accuracy = none, .precision = none, .recall = none, .f1 = none,
+		.perplexity = none, .word_perplexity = none, .nats_per_character = none,
+		.bleu = none, .exact = none, .cider = none,
+		.mae = none, .rmse = none, .mase = none, .pinball = none, .coverage = none,
+	};
 }

@@ -165,7 +165,9 @@ nn_optimizer_norm(const NnOptimizer *optimizer)
 			continue;
 		}
 		n_rows = nn_net_touched(optimizer->net, state->tensor, &rows);
-		for (int j = 0; j < n_rows; j++)
+		if (rows == NULL)
+			sum += nn_sum_squares((int64_t) n_rows * (int64_t) state->width, state->tensor->grad);
+		for (int j = 0; rows != NULL && j < n_rows; j++)
 			sum += nn_sum_squares((int64_t) state->width,
 								  state->tensor->grad + (size_t) rows[j] * state->width);
 	}
@@ -211,7 +213,7 @@ nn_optimizer_step(NnOptimizer *optimizer, double share, double norm)
 		}
 		n_rows = nn_net_touched(optimizer->net, state->tensor, &rows);
 		for (int j = 0; j < n_rows; j++)
-			step_row(state, (size_t) rows[j], &adam);
+			step_row(state, rows == NULL ? (size_t) j : (size_t) rows[j], &adam);
 	}
 }
 
@@ -231,7 +233,8 @@ nn_optimizer_skip(NnOptimizer *optimizer)
 		}
 		n_rows = nn_net_touched(optimizer->net, state->tensor, &rows);
 		for (int j = 0; j < n_rows; j++)
-			memset(state->tensor->grad + (size_t) rows[j] * state->width, 0, state->width * sizeof(float));
+			memset(state->tensor->grad + (rows == NULL ? (size_t) j : (size_t) rows[j]) * state->width, 0,
+				   state->width * sizeof(float));
 	}
 }
 

@@ -25,8 +25,29 @@ typedef struct NnExamples
 	const int64_t *step_start;	/* series: steps of example i */
 	const float *values;		/* (steps, channels), standardized */
 	const int32_t *label;		/* classify */
-	const float *target;		/* (n, C) regress, standardized */
+	const float *target;		/* (n, C) regress, forecast, standardized */
+
+	/* tag: token is the number of a written form */
+	const struct NnForms *forms;
+	const int32_t *tag;			/* beside token */
+
+	/* language: texts without end tokens; one running text, whose state is carried, if is_running */
+	bool		is_running;
+
+	/* translate, caption: what is written, without end tokens */
+	const int64_t *written_start;	/* (n + 1) */
+	const int32_t *written;
 } NnExamples;
+
+/* Written forms: what a tagger reads of each distinct token. */
+typedef struct NnForms
+{
+	int32_t		n;
+	const int32_t *word;		/* (n) row of the word vector, or -1 */
+	const int64_t *spelling_start;	/* (n + 1) */
+	const int32_t *spelling_row;
+	const uint16_t *flags;		/* (n) text/spelling.h */
+} NnForms;
 
 typedef enum NnKeep
 {
@@ -54,6 +75,10 @@ typedef struct NnTrainOptions
 	float		drop_feature;	/* features of a bag, each text anew */
 	float		label_smoothing;
 	const float *class_weight;	/* (C) or NULL */
+	int			bptt;			/* running text: steps of a batch (truncated back-propagation through time) */
+	bool		is_ordered;		/* running text: texts stay in their order */
+	int			n_samples;		/* of the softmax over a vocabulary; 0: all of it */
+	int			first_sampled;	/* ids from here on are ordered by frequency */
 	int			patience;		/* epochs without a better metric before stopping; 0: never stop early */
 	NnKeep		keep;
 	uint64_t	seed;
@@ -63,7 +88,7 @@ typedef struct NnEpoch
 {
 	double		loss_train;
 	double		loss_valid;		/* NAN without a validation part */
-	double		metric;			/* accuracy or R2; NAN likewise */
+	double		metric;			/* accuracy, R2, or perplexity where text is written; NAN likewise */
 	double		gradient_norm;	/* mean before clipping */
 	double		share_clipped;
 	double		rate;			/* the last step's share of the peak rate */
@@ -101,6 +126,14 @@ size_t		nn_train_bytes(const NnSpec *spec, const NnExamples *train, const NnTrai
  */
 NnStatus	nn_outputs(const NnNet *net, const NnExamples *examples, const NnEnv *env,
 					   float *out, float *recurrent_out, float *wide_out, NnError *err);
+
+/*
+ * What all examples show of a net that is not pooled, without dropout; added to
+ * *score.  A running text is read as in training: n_lanes side by side, bptt
+ * steps at once.
+ */
+NnStatus	nn_score(const NnNet *net, const NnExamples *examples, int n_lanes, int bptt, const NnEnv *env,
+					 NnBatchScore *score, NnError *err);
 
 /*
  * Fit the two branch scales (tensor "scale") to held-out rows: the pair that

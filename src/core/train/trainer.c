@@ -43,10 +43,10 @@ typedef struct NnEpochSums
 {
 	double		started;
 	int64_t		n_rows;			/* seen */
-	int64_t		n_rows_good;
+	int64_t		n_counted;		/* what the losses were means over: rows, or tokens */
 	int64_t		n_steps;		/* good ones */
 	int64_t		n_clipped;
-	double		loss;			/* times rows */
+	double		loss;			/* times what it was the mean over */
 	double		norm;
 	double		share;			/* of the peak rate, last */
 } NnEpochSums;
@@ -65,6 +65,9 @@ typedef struct NnTrainer
 	NnOptimizer *optimizer;
 	NnSnapshot	snapshot;
 	NnEpochOrder order;
+	bool		is_running;		/* a language model's running text: batches in their order */
+	NnRunning	running;
+	NnRunning	running_valid;
 	NnEvaluation valid;			/* n = 0: there is none */
 	NnRng		rng_order;
 	NnRng		rng_drop;
@@ -76,7 +79,8 @@ typedef struct NnTrainer
 	NnEpochSums sums;
 	double		started;
 	double		reported;		/* when progress was last told */
-	double		best_metric;
+	double		goodness;		/* of the running epoch: more is better; NAN without a validation part */
+	double		best_goodness;
 	int			n_epochs_stale; /* since the metric got better */
 } NnTrainer;
 
@@ -105,25 +109,52 @@ check_options(const NnTrainOptions *options, NnError *err)
 static size_t
 scratch_bytes(const NnSpec *spec, const NnBatchBound *bound, int64_t n_sorted)
 {
-	int64_t		n_distinct = bound->n_rows < spec->vocabulary ? bound->n_rows : spec->vocabulary;
+	/* a tagger's distinct tokens are written forms, of which there may be more than words */
+	bool		is_bounded = spec->task != NN_TASK_TAG && spec->vocabulary < bound->n_rows;
+	int64_t		n_touched = bound->n_bag + bound->n_spelling + bound->n_rows + bound->n_written + bound->n_sampled;
+	NnBatchSize size = {
+		.B = bound->n_sequences,
+		.N = bound->n_rows,
+		.U = is_bounded ? spec->vocabulary : bound->n_rows,
+		.n_spelling = bound->n_spelling,
+		.N_written = bound->n_written,
+		.U_written = bound->n_written < spec->vocabulary ? bound->n_written : spec->vocabulary,
+		.n_pairs = bound->n_pairs,
+		.n_sampled = bound->n_sampled,
+	};
 	size_t		step = nn_batch_bytes(spec, bound);
 	size_t		sort = nn_size_add(nn_size_mul((size_t) n_sorted, 16), 256);
 
-	step = nn_size_add(step, nn_net_batch_bytes(spec, true, bound->n_sequences, bound->n_rows, n_distinct));
-	/* rows of the bag that were touched */
-	step = nn_size_add(step, nn_size_mul((size_t) bound->n_bag, sizeof(int32_t)));
+	step = nn_size_add(step, nn_net_batch_bytes(spec, true, &size));
+	/* rows of tables that were touched */
+	step = nn_size_add(step, nn_size_mul((size_t) n_touched, sizeof(int32_t)));
 	return step > sort ? step : sort;
 }
 
-/* Examples sorted together: a window, or the whole validation part. */
+/* Examples put in order together: a window, or the whole validation part; a running text's all. */
 static int64_t
-largest_sort(const NnTrainOptions *options, int64_t n_train, int64_t n_valid)
+largest_sort(const NnTrainOptions *options, const NnExamples *train, int64_t n_valid)
 {
+	int64_t		n_train = train->n;
 	int64_t		n_window = (int64_t) options->batch * options->window;
 
-	if (n_window > n_train)
+	if (n_window > n_train || train->is_running)
 		n_window = n_train;
 	return n_window > n_valid ? n_window : n_valid;
+}
+
+/* A batch of a running text has as many rows whatever the texts. */
+static void
+batch_bound(NnBatchBound *bound, const NnExamples *examples, const NnSpec *spec, const NnTrainOptions *options)
+{
+	nn_batch_bound(bound, examples, spec, options->batch);
+	if (options->n_samples > 0)
+		bound->n_sampled = (int64_t) options->first_sampled + options->n_samples;
+	if (examples->is_running)
+	{
+		bound->n_sequences = options->batch;
+		bound->n_rows = (int64_t) options->batch * options->bptt;
+	}
 }
 
 /*
@@ -134,17 +165,19 @@ size_t
 nn_train_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options)
 {
 	size_t		n_parameters = nn_net_bytes(spec, false) / sizeof(float);
-	size_t		bytes = nn_optimizer_bytes(n_parameters, 4 * 2 * NN_MAX_LAYERS + 16);
+	size_t		bytes = nn_optimizer_bytes(n_parameters, 4 * 3 * NN_MAX_LAYERS + 16);
 	size_t		slack = (size_t) 16 << 20;
 	NnBatchBound bound;
 
-	nn_batch_bound(&bound, train, spec, options->batch);
+	batch_bound(&bound, train, spec, options);
+	if (train->is_running)
+		bytes = nn_size_add(bytes, nn_size_mul(2, nn_running_bytes(spec, train, options->batch)));
 	bytes = nn_size_add(bytes, nn_size_mul(n_parameters, sizeof(float)));	/* the copy */
 	bytes = nn_size_add(bytes, nn_size_mul((size_t) train->n, 3 * sizeof(int32_t)));	/* orders */
 	/* An arena grows by what it has, and never by more than 8 MB: what may stay unused. */
 	bytes = nn_size_add(bytes, bytes < slack ? bytes : slack);
 	return nn_size_add(bytes, nn_size_add(65536, scratch_bytes(spec, &bound,
-															   largest_sort(options, train->n, train->n))));
+															   largest_sort(options, train, train->n))));
 }
 
 /* All memory of a training, largest pieces first, and scratch at its full size. */
@@ -160,12 +193,20 @@ trainer_allocate(NnTrainer *trainer, const NnExamples *valid, NnError *err)
 	NN_TRY(nn_snapshot_create(&trainer->snapshot, trainer->net, memory, trainer->env, err));
 	NN_TRY(nn_epoch_order_create(&trainer->order, n_train, trainer->options, memory, err));
 
-	nn_batch_bound(&bound, trainer->train, trainer->spec, trainer->options->batch);
+	batch_bound(&bound, trainer->train, trainer->spec, trainer->options);
 	if (nn_arena_take(trainer->scratch, 1, scratch_bytes(trainer->spec, &bound,
-														 largest_sort(trainer->options, n_train, valid->n))) == NULL)
+														 largest_sort(trainer->options, trainer->train, valid->n))) == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory for a batch of %d", trainer->options->batch);
 	nn_arena_reset(trainer->scratch);
 
+	if (trainer->is_running)
+	{
+		NN_TRY(nn_running_create(&trainer->running, trainer->spec, trainer->train, trainer->options->batch,
+								 trainer->options->bptt, memory, err));
+		NN_TRY(nn_running_create(&trainer->running_valid, trainer->spec, valid, trainer->options->batch,
+								 trainer->options->bptt, memory, err));
+		trainer->valid.running = &trainer->running_valid;
+	}
 	order = NN_TAKE(memory, int32_t, (size_t) valid->n);
 	if (order == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory for the validation part");
@@ -198,7 +239,7 @@ record_epoch(NnTrainer *trainer)
 	NnEpoch    *epoch = &trainer->report->epoch[trainer->epoch - 1];
 	double		n_steps = (double) sums->n_steps;
 
-	epoch->loss_train = sums->n_rows_good > 0 ? sums->loss / (double) sums->n_rows_good : (double) NAN;
+	epoch->loss_train = sums->n_counted > 0 ? sums->loss / (double) sums->n_counted : (double) NAN;
 	epoch->gradient_norm = sums->n_steps > 0 ? sums->norm / n_steps : (double) NAN;
 	epoch->share_clipped = sums->n_steps > 0 ? (double) sums->n_clipped / n_steps : 0.0;
 	epoch->rate = sums->share;
@@ -278,8 +319,17 @@ reject_step(NnTrainer *trainer, NnError *err)
 
 /* ---- steps ------------------------------------------------------------------- */
 
+/* What the loss of a batch is the mean over: tokens where text is written, else sequences. */
+static int64_t
+count_terms(const NnSpec *spec, const NnBatch *batch)
+{
+	if (!nn_task_writes_text(spec->task))
+		return batch->n_sequences;
+	return batch->written != NULL ? batch->written->n_rows : batch->n_rows;
+}
+
 static void
-accept_step(NnTrainer *trainer, int n_rows, double loss, double norm)
+accept_step(NnTrainer *trainer, int64_t n_terms, double loss, double norm)
 {
 	NnEpochSums *sums = &trainer->sums;
 
@@ -290,47 +340,92 @@ accept_step(NnTrainer *trainer, int n_rows, double loss, double norm)
 	trainer->n_bad_in_row = 0;
 	trainer->report->n_steps++;
 	sums->n_steps++;
-	sums->n_rows_good += n_rows;
-	sums->loss += loss * n_rows;
+	sums->n_counted += n_terms;
+	sums->loss += loss * (double) n_terms;
 	sums->norm += norm;
 	if (trainer->options->clip > 0 && norm > (double) trainer->options->clip)
 		sums->n_clipped++;
 }
 
+/* One batch that stands for n_rows examples. */
 static NnStatus
-train_step(NnTrainer *trainer, const int32_t *pick, int n_pick, NnError *err)
+train_step(NnTrainer *trainer, const NnBatch *batch, NnState *state, int n_rows, NnError *err)
 {
 	const NnTrainOptions *options = trainer->options;
-	NnLoss		loss_options = {options->label_smoothing, options->class_weight};
-	NnArena    *scratch = trainer->scratch;
-	NnBatch		batch;
-	int32_t    *order;
+	NnLoss		loss_options = {
+		options->label_smoothing, options->class_weight, options->n_samples, options->first_sampled
+	};
 	double		loss;
 	double		norm;
 
-	nn_arena_reset(scratch);
-	order = NN_TAKE(scratch, int32_t, (size_t) n_pick);
-	if (order == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory in a training step");
-	NN_TRY(nn_batch_pack(&batch, trainer->spec, trainer->train, pick, n_pick, options->drop_feature,
-						 &trainer->rng_drop, scratch, order, err));
-	NN_TRY(nn_net_backward(trainer->net, &batch, &options->dropout, &loss_options,
-						   &trainer->rng_drop, scratch, &loss, err));
+	NN_TRY(nn_net_backward(trainer->net, batch, state, &options->dropout, &loss_options,
+						   &trainer->rng_drop, trainer->scratch, &loss, err));
 	norm = nn_optimizer_norm(trainer->optimizer);
 
 	if (isfinite(loss) && isfinite(norm))
-		accept_step(trainer, n_pick, loss, norm);
+		accept_step(trainer, count_terms(trainer->spec, batch), loss, norm);
 	else
 		NN_TRY(reject_step(trainer, err));
-	trainer->sums.n_rows += n_pick;
+	trainer->sums.n_rows += n_rows;
 	trainer->step++;
 	return NN_OK;
+}
+
+/* Batch k of the epoch's order. */
+static NnStatus
+train_dealt(NnTrainer *trainer, int64_t k, NnError *err)
+{
+	const NnEpochOrder *order = &trainer->order;
+	int64_t		first = (int64_t) order->batch_order[k] * order->batch;
+	int			n = (int) (order->n - first < order->batch ? order->n - first : order->batch);
+	NnArena    *scratch = trainer->scratch;
+	int32_t    *rows;
+	NnBatch		batch;
+
+	nn_arena_reset(scratch);
+	rows = NN_TAKE(scratch, int32_t, (size_t) n);
+	if (rows == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory in a training step");
+	NN_TRY(nn_batch_pack(&batch, trainer->spec, trainer->train, order->order + first, n,
+						 trainer->options->drop_feature, &trainer->rng_drop, scratch, rows, err));
+	return train_step(trainer, &batch, NULL, n, err);
+}
+
+/* Batch k of the running text; it stands for its share of the texts. */
+static NnStatus
+train_running(NnTrainer *trainer, int64_t k, NnError *err)
+{
+	int64_t		n_batches = trainer->running.n_batches;
+	int64_t		n = trainer->train->n;
+	int			n_rows = (int) ((k + 1) * n / n_batches - k * n / n_batches);
+	NnBatch		batch;
+
+	nn_arena_reset(trainer->scratch);
+	NN_TRY(nn_running_pack(&trainer->running, k, &batch, trainer->spec, trainer->scratch, err));
+	return train_step(trainer, &batch, &trainer->running.state, n_rows, err);
+}
+
+static int64_t
+batches_of_epoch(const NnTrainer *trainer)
+{
+	return trainer->is_running ? trainer->running.n_batches : trainer->order.n_batches;
+}
+
+static NnStatus
+deal_epoch(NnTrainer *trainer, NnError *err)
+{
+	if (!trainer->is_running)
+		return nn_epoch_order_shuffle(&trainer->order, trainer->spec, trainer->train, &trainer->rng_order,
+									  trainer->env, trainer->scratch, err);
+	nn_arena_reset(trainer->scratch);
+	return nn_running_begin(&trainer->running, trainer->train,
+							trainer->options->is_ordered ? NULL : &trainer->rng_order, trainer->scratch, err);
 }
 
 static NnStatus
 train_epoch(NnTrainer *trainer, NnError *err)
 {
-	const NnEpochOrder *order = &trainer->order;
+	int64_t		n_batches = batches_of_epoch(trainer);
 	NnEpoch    *epoch = &trainer->report->epoch[trainer->epoch - 1];
 
 	memset(&trainer->sums, 0, sizeof(trainer->sums));
@@ -338,16 +433,12 @@ train_epoch(NnTrainer *trainer, NnError *err)
 	epoch->loss_valid = (double) NAN;
 	epoch->metric = (double) NAN;
 
-	NN_TRY(nn_epoch_order_shuffle(&trainer->order, trainer->spec, trainer->train, &trainer->rng_order,
-								  trainer->env, trainer->scratch, err));
-	for (int64_t k = 0; k < order->n_batches; k++)
+	NN_TRY(deal_epoch(trainer, err));
+	for (int64_t k = 0; k < n_batches; k++)
 	{
-		int64_t		first = (int64_t) order->batch_order[k] * order->batch;
-		int64_t		n = order->n - first < order->batch ? order->n - first : order->batch;
-
 		if (trainer->env->poll(trainer->env->ctx) != 0)
 			return nn_fail(err, NN_ECANCELED, "training was canceled");
-		NN_TRY(train_step(trainer, order->order + first, (int) n, err));
+		NN_TRY(trainer->is_running ? train_running(trainer, k, err) : train_dealt(trainer, k, err));
 		if (now(trainer) - trainer->reported >= PROGRESS_SECONDS)
 			tell_progress(trainer, false);
 	}
@@ -374,6 +465,7 @@ validate_epoch(NnTrainer *trainer, bool *went_back, NnError *err)
 			NN_TRY(nn_validate(&trainer->valid, &validation, err));
 			epoch->loss_valid = validation.loss;
 			epoch->metric = validation.metric;
+			trainer->goodness = validation.goodness;
 			is_good = isfinite(validation.loss);
 		}
 		if (is_good)
@@ -388,18 +480,17 @@ static NnStatus
 finish_epoch(NnTrainer *trainer, NnError *err)
 {
 	bool		is_by_metric = trainer->options->keep == NN_KEEP_BEST && trainer->valid.n > 0;
-	double		metric;
 	bool		went_back;
 
+	trainer->goodness = (double) NAN;
 	NN_TRY(validate_epoch(trainer, &went_back, err));
-	metric = trainer->report->epoch[trainer->epoch - 1].metric;
 
 	/* of equal epochs the later is kept: its rate was lower, it has settled more */
-	if (!went_back && (!is_by_metric || metric >= trainer->best_metric))
+	if (!went_back && (!is_by_metric || trainer->goodness >= trainer->best_goodness))
 		NN_TRY(nn_snapshot_take(&trainer->snapshot, trainer->epoch, trainer->env, err));
-	if (metric > trainer->best_metric)
+	if (trainer->goodness > trainer->best_goodness)
 	{
-		trainer->best_metric = metric;
+		trainer->best_goodness = trainer->goodness;
 		trainer->n_epochs_stale = 0;
 	}
 	else
@@ -445,8 +536,8 @@ train_in(NnTrainer *trainer, const NnExamples *valid, NnError *err)
 	NN_TRY(trainer_allocate(trainer, valid, err));
 	nn_rng_seed(&trainer->rng_order, nn_mix64(seed));
 	nn_rng_seed(&trainer->rng_drop, nn_mix64(seed + 1));
-	trainer->n_steps = trainer->order.n_batches * trainer->options->epochs;
-	trainer->best_metric = -HUGE_VAL;
+	trainer->n_steps = batches_of_epoch(trainer) * trainer->options->epochs;
+	trainer->best_goodness = -HUGE_VAL;
 	trainer->started = now(trainer);
 	trainer->reported = trainer->started;
 	nn_net_pack(trainer->net);
@@ -467,10 +558,13 @@ nn_train(NnNet *net, const NnExamples *train, const NnExamples *valid, const NnT
 		return nn_fail(err, NN_EDATA, "there is no example to train on");
 	NN_TRY(nn_examples_check(train, nn_net_spec(net), true, err));
 	NN_TRY(nn_examples_check(valid, nn_net_spec(net), true, err));
+	if (train->is_running && options->bptt < 1)
+		return nn_fail(err, NN_ERANGE, "batches of %d steps", options->bptt);
 
 	trainer.net = net;
 	trainer.spec = nn_net_spec(net);
 	trainer.train = train;
+	trainer.is_running = train->is_running;
 	trainer.options = options;
 	trainer.env = env;
 	trainer.report = report;

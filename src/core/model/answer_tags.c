@@ -1,0 +1,255 @@
+/*
+ * model/answer_tags.c: texts in, tagged tokens and entities out.
+ *
+ * Inputs are encoded together and tagged batch by batch: emissions of the network,
+ * the best legal path (Viterbi), exact marginals (forward-backward), and for each
+ * entity the exact probability of its span.
+ */
+#include "model/answer_tags.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "kern/kern.h"
+#include "model/encode.h"
+#include "nn/crf.h"
+
+/* A batch ends at so many sequences or, past its first, so many tokens. */
+#define BATCH_SEQUENCES	64
+#define BATCH_TOKENS	8192
+
+#define BATCH_BYTES		((size_t) 1024 * 1024 * 1024)
+
+typedef struct Tagger
+{
+	const NnModel *model;
+	NnExamples	examples;
+	NnPlace   **place;
+	NnCrf		crf;
+	NnCrfRules	rules;
+	NnTaggedText *out;
+	NnEntities *entities;		/* NULL: nobody asks */
+	NnArena    *scratch;
+} Tagger;
+
+static int64_t
+n_tokens_of(const Tagger *tagger, int64_t i)
+{
+	return tagger->examples.token_start[i + 1] - tagger->examples.token_start[i];
+}
+
+/* ---- spans ------------------------------------------------------------------------ */
+
+/* A tag that says nothing. */
+static bool
+is_outside(const NnModel *model, int32_t tag)
+{
+	return model->scheme.is_bio ? model->scheme.type[tag] < 0 : strcmp(model->labels[tag], "O") == 0;
+}
+
+/* Spans of one tagged text: entities of the scheme, or single tokens. */
+static int
+find_spans(const NnModel *model, const int32_t *tag, int n, NnSpan *span)
+{
+	int			n_spans = 0;
+
+	if (model->scheme.is_bio)
+		return nn_tag_spans(&model->scheme, tag, n, span);
+	for (int t = 0; t < n; t++)
+		if (!is_outside(model, tag[t]))
+			span[n_spans++] = (NnSpan) {t, t + 1, tag[t]};
+	return n_spans;
+}
+
+/* The tag number of "I-x", or -1. */
+static int32_t
+inside_tag(const NnModel *model, int type)
+{
+	for (int32_t k = 0; k < model->spec.n_outputs; k++)
+		if (model->scheme.type[k] == type && model->scheme.prefix[k] == 'I')
+			return k;
+	return -1;
+}
+
+/*
+ * That the span is there and ends where it does: the probability of its tags, less
+ * that of its tags and one more "I-x".
+ */
+static NnStatus
+span_probability(const Tagger *tagger, const NnBatch *batch, const float *emission, int b,
+				 const NnSpan *span, const int32_t *tag, float *probability, NnError *err)
+{
+	const NnModel *model = tagger->model;
+	const NnCrfRules *rules = tagger->rules.allowed != NULL ? &tagger->rules : NULL;
+	int			n = span->last - span->first;
+	int32_t    *want = NN_TAKE(tagger->scratch, int32_t, (size_t) n + 1);
+	int32_t		inside = model->scheme.is_bio ? inside_tag(model, span->type) : -1;
+	double		log_p;
+	double		p;
+
+	if (want == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	memcpy(want, tag + span->first, (size_t) n * sizeof(int32_t));
+	NN_TRY(nn_crf_span(&tagger->crf, rules, batch, emission, b, span->first, span->last, want, tagger->scratch,
+					   &log_p, err));
+	p = exp(log_p);
+	if (inside >= 0 && span->last < batch->length[b])
+	{
+		want[n] = inside;
+		NN_TRY(nn_crf_span(&tagger->crf, rules, batch, emission, b, span->first, span->last + 1, want,
+						   tagger->scratch, &log_p, err));
+		p -= exp(log_p);
+	}
+	*probability = (float) (p < 0.0 ? 0.0 : p > 1.0 ? 1.0 : p);
+	return NN_OK;
+}
+
+static NnStatus
+fill_entities(const Tagger *tagger, const NnBatch *batch, const float *emission, int b, int64_t input,
+			  const int32_t *tag, NnError *err)
+{
+	const NnModel *model = tagger->model;
+	int			n = batch->length[b];
+	NnSpan	   *span = NN_TAKE(tagger->scratch, NnSpan, (size_t) n + 1);
+	NnEntities *entities = &tagger->entities[input];
+
+	if (span == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	entities->n = find_spans(model, tag, n, span);
+	entities->entity = NN_ALLOC(tagger->scratch, NnEntity, (size_t) entities->n + 1);
+	if (entities->entity == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	for (int i = 0; i < entities->n; i++)
+	{
+		NnEntity   *entity = &entities->entity[i];
+
+		entity->first = span[i].first;
+		entity->last = span[i].last;
+		entity->start = tagger->place[input][span[i].first].start;
+		entity->stop = tagger->place[input][span[i].last - 1].stop;
+		entity->label = model->scheme.is_bio ? model->scheme.type_name[span[i].type] : model->labels[span[i].type];
+		NN_TRY(span_probability(tagger, batch, emission, b, &span[i], tag, &entity->probability, err));
+	}
+	return NN_OK;
+}
+
+/* ---- batches ------------------------------------------------------------------------- */
+
+static NnStatus
+fill_text(const Tagger *tagger, const NnBatch *batch, int b, int64_t input, const int32_t *best,
+		  const float *marginal, int32_t *tag, NnError *err)
+{
+	int			K = tagger->model->spec.n_outputs;
+	int			n = batch->length[b];
+	NnTaggedText *text = &tagger->out[input];
+
+	text->n_tokens = n;
+	text->token = NN_ALLOC(tagger->scratch, NnTaggedToken, (size_t) n + 1);
+	if (text->token == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	for (int t = 0; t < n; t++)
+	{
+		size_t		row = (size_t) (batch->offset[t] + b);
+		const NnPlace *place = &tagger->place[input][t];
+
+		tag[t] = best[row];
+		text->token[t] = (NnTaggedToken) {
+			place->start, place->stop, place->bytes, place->n_bytes, best[row],
+			marginal[row * (size_t) K + (size_t) best[row]]
+		};
+	}
+	return NN_OK;
+}
+
+static NnStatus
+check_memory(const Tagger *tagger, int64_t n_tokens, NnError *err)
+{
+	int			K = tagger->model->spec.n_outputs;
+	NnBatchSize size = {.B = BATCH_SEQUENCES, .N = n_tokens, .U = n_tokens};
+	size_t		n_bytes = nn_net_batch_bytes(&tagger->model->spec, false, &size);
+
+	n_bytes = nn_size_add(n_bytes, nn_size_mul((size_t) n_tokens, (size_t) K * 16 + 64));
+	if (n_bytes <= BATCH_BYTES)
+		return NN_OK;
+	nn_fail(err, NN_ELIMIT, "tagging an input this long would need too much memory");
+	nn_fail_detail(err, "It has %lld tokens, which take %zu MB; the limit is %zu MB.",
+				   (long long) n_tokens, n_bytes >> 20, BATCH_BYTES >> 20);
+	return nn_fail_hint(err, "Cut the input into parts, for example at its paragraphs.");
+}
+
+static NnStatus
+tag_batch(const Tagger *tagger, const int32_t *pick, int n, NnError *err)
+{
+	const NnModel *model = tagger->model;
+	const NnCrfRules *rules = tagger->rules.allowed != NULL ? &tagger->rules : NULL;
+	NnArena    *scratch = tagger->scratch;
+	int32_t    *order = NN_TAKE(scratch, int32_t, (size_t) n);
+	int64_t		n_tokens = 0;
+	size_t		n_scores;
+	float	   *emission;
+	float	   *marginal;
+	int32_t    *best;
+	int32_t    *tag;
+	NnBatch		batch;
+
+	for (int i = 0; i < n; i++)
+		n_tokens += n_tokens_of(tagger, pick[i]);
+	NN_TRY(check_memory(tagger, n_tokens, err));
+	if (order == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	NN_TRY(nn_batch_pack(&batch, &model->spec, &tagger->examples, pick, n, 0.0f, NULL, scratch, order, err));
+	n_scores = (size_t) batch.n_rows * (size_t) model->spec.n_outputs;
+	emission = NN_TAKE(scratch, float, n_scores);
+	marginal = NN_TAKE(scratch, float, n_scores);
+	best = NN_TAKE(scratch, int32_t, (size_t) batch.n_rows);
+	tag = NN_TAKE(scratch, int32_t, (size_t) batch.n_steps);
+	if (emission == NULL || marginal == NULL || best == NULL || tag == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	NN_TRY(nn_net_emissions(model->net, &batch, scratch, emission, err));
+	if (!nn_all_finite((int64_t) n_scores, emission))
+	{
+		nn_fail(err, NN_EFORMAT, "the model's weights give no finite answer");
+		return nn_fail_hint(err, "The weights file is damaged; deploy another version.");
+	}
+	NN_TRY(nn_crf_decode(&tagger->crf, rules, &batch, emission, scratch, best, err));
+	NN_TRY(nn_crf_marginals(&tagger->crf, rules, &batch, emission, scratch, marginal, err));
+	for (int b = 0; b < n; b++)
+	{
+		NN_TRY(fill_text(tagger, &batch, b, pick[order[b]], best, marginal, tag, err));
+		if (tagger->entities != NULL)
+			NN_TRY(fill_entities(tagger, &batch, emission, b, pick[order[b]], tag, err));
+	}
+	return NN_OK;
+}
+
+NnStatus
+nn_answer_tags(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
+			   NnTaggedText *out, NnEntities *entities, NnReading *readings, NnError *err)
+{
+	Tagger		tagger = {.model = model, .out = out, .entities = entities, .scratch = scratch};
+	int32_t    *pick = NN_TAKE(scratch, int32_t, (size_t) n);
+
+	tagger.place = NN_ALLOC(scratch, NnPlace *, (size_t) n);
+	if (n > 0 && (pick == NULL || tagger.place == NULL))
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	NN_TRY(nn_encode_tagged(model, inputs, n, scratch, &tagger.examples, tagger.place, readings, err));
+	tagger.rules.allowed = model->allowed;
+	nn_net_transitions(model->net, &tagger.crf.n_tags, &tagger.crf.transition, &tagger.crf.start, &tagger.crf.end);
+	for (int i = 0; i < n; i++)
+		pick[i] = i;
+	for (int first = 0, size; first < n; first += size)
+	{
+		int64_t		n_tokens = 0;
+
+		for (size = 0; first + size < n && size < BATCH_SEQUENCES; size++)
+		{
+			n_tokens += n_tokens_of(&tagger, first + size);
+			if (size > 0 && n_tokens > BATCH_TOKENS)
+				break;
+		}
+		if (model->env->poll(model->env->ctx) != 0)
+			return nn_fail(err, NN_ECANCELED, "canceled");
+		NN_TRY(tag_batch(&tagger, pick + first, size, err));
+	}
+	return NN_OK;
+}

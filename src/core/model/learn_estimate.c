@@ -1,0 +1,98 @@
+/*
+ * model/learn_estimate.c: what a training will take.
+ */
+#include "model/learn_private.h"
+
+/* FLOP/s of a recurrent product on this machine, now: the best of a few short turns, about 5 ms. */
+static double
+measure_rate(const NnLearner *learner)
+{
+	const int	M = 32;
+	const int	N = 512;
+	const int	K = 128;
+	const int	n_products = 50;
+	const NnEnv *env = learner->env;
+	NnArena    *arena = nn_arena_create(env);
+	float	   *a = arena == NULL ? NULL : NN_ALLOC(arena, float, (size_t) (M * K));
+	float	   *w = arena == NULL ? NULL : NN_ALLOC(arena, float, nn_pack_floats(K, N));
+	float	   *c = arena == NULL ? NULL : NN_ALLOC(arena, float, (size_t) (M * N));
+	double		best = 1.0;
+
+	for (int turn = 0; turn < 5 && a != NULL && w != NULL && c != NULL; turn++)
+	{
+		double		start = env->now(env->ctx);
+		double		seconds;
+
+		for (int i = 0; i < n_products; i++)
+			nn_gemm_packed(M, N, K, a, K, w, c, N, true);
+		seconds = env->now(env->ctx) - start;
+		if (seconds > 0.0 && 2.0 * M * N * K * n_products / seconds > best)
+			best = 2.0 * M * N * K * n_products / seconds;
+	}
+	nn_arena_destroy(arena);
+	return best;
+}
+
+/*
+ * FLOPs of all epochs over a rate measured on the spot.  A whole training step runs at about
+ * half the rate of its products; a row of the bag's table costs about 1 ns a number (both
+ * measured with bench/train and bench/learn).
+ */
+static double
+estimate_seconds(const NnLearner *learner)
+{
+	const NnSpec *spec = &learner->model->spec;
+	const NnExamples *examples = &learner->train.examples;
+	double		directions = spec->is_bidirectional ? 2.0 : 1.0;
+	double		H = spec->hidden;
+	double		tokens = 0.0;
+	double		flops = 0.0;
+	double		features = (double) learner->train.bag_row.n;
+
+	if (examples->n == 0)
+		return 0.0;
+	tokens = examples->token_start != NULL ? (double) examples->token_start[examples->n] :
+		(double) examples->step_start[examples->n];
+	if (spec->cell != NN_CELL_NONE)
+		for (int k = 0; k < spec->n_layers; k++)
+		{
+			double		n_in = k == 0 ? spec->embedding : directions * H;
+
+			flops += 6.0 * directions * nn_cell_gates(spec->cell) * H * (n_in + H) * tokens;
+		}
+	return learner->options.epochs * (flops / (0.5 * measure_rate(learner)) +
+									  features * spec->wide_hidden * 1e-9 +
+									  (double) examples->n * spec->n_outputs * 1e-8);
+}
+
+static size_t
+net_bytes(const NnLearner *learner, const NnTrainOptions *train)
+{
+	return nn_size_add(nn_net_bytes(&learner->model->spec, true),
+					   nn_train_bytes(&learner->model->spec, &learner->train.examples, train));
+}
+
+void
+nn_learner_fill_plan(NnLearner *learner)
+{
+	NnPlan	   *plan = &learner->plan;
+	const NnSpec *spec = &learner->model->spec;
+	NnTrainOptions train;
+
+	nn_recipe_train_options(&learner->options, &train);
+	plan->spec = *spec;
+	plan->n_rows = (int64_t) learner->rows.n;
+	plan->n_train = learner->train.examples.n;
+	plan->n_valid = learner->valid.examples.n;
+	plan->n_tokens = learner->kind == NN_VALUE_NUMBERS ?
+		(int64_t) learner->floats.n / learner->model->n_channels : (int64_t) learner->words.n;
+	plan->n_words = nn_lexicon_n(learner->lexicon);
+	plan->n_parameters = nn_spec_n_numbers(spec);
+	plan->n_features = spec->wide == NN_WIDE_BAG ? spec->wide_inputs : 0;
+	plan->peak_bytes = nn_size_add(nn_learner_bytes(learner), net_bytes(learner, &train));
+	plan->n_epochs = learner->options.epochs;
+	plan->batch = learner->options.batch;
+	plan->seconds = estimate_seconds(learner);
+	if (learner->options.refit == 1 && plan->n_valid > 0)
+		plan->seconds *= 2.0;	/* trained once more, on a little more */
+}

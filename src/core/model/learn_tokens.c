@@ -1,0 +1,196 @@
+/*
+ * model/learn_tokens.c: examples of tasks whose targets stand at the tokens: tags,
+ * next tokens, texts that are written.
+ */
+#include "model/learn_private.h"
+
+#include <string.h>
+
+#include "text/spelling.h"
+
+_Static_assert(NN_SPELLING_FLAGS == NN_SHAPE_FLAGS, "a network's flags are those of the spelling");
+
+/* ---- tags ------------------------------------------------------------------------- */
+
+/* One written form: its word's row, its spelling, its shape. */
+static NnStatus
+use_form(NnLearner *learner, int32_t form, NnError *err)
+{
+	const char *bytes = nn_lexicon_bytes(learner->form_lexicon, form);
+	int			n_bytes = (int) nn_lexicon_get(learner->form_lexicon, form)->n_bytes;
+	const NnSpec *spec = &learner->model->spec;
+	int32_t    *word = nn_array_push(&learner->form_word, 1);
+	uint16_t   *flags = nn_array_push(&learner->form_flags, 1);
+	int64_t    *start;
+	int32_t    *rows;
+	char		folded[NN_WORD_BYTES];
+	int			n;
+
+	if (word == NULL || flags == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	NN_TRY(nn_text_fold(learner->env, false, bytes, (size_t) n_bytes, folded, &n, err));
+	*word = n > 0 ? nn_vocabulary_find(learner->model->vocabulary, folded, n) : -1;
+	*flags = 0;
+	if (spec->spelling_rows > 0)
+	{
+		*flags = nn_spelling_flags(bytes, n_bytes);
+		rows = nn_array_push(&learner->form_row, NN_SPELLING_MAX);
+		if (rows == NULL)
+			return nn_fail(err, NN_ENOMEM, "out of memory");
+		learner->form_row.n -= NN_SPELLING_MAX;
+		learner->form_row.n += (size_t) nn_spelling_rows(bytes, n_bytes, spec->spelling_rows, rows);
+	}
+	start = nn_array_push(&learner->form_start, 1);
+	if (start == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	*start = (int64_t) learner->form_row.n;
+	return NN_OK;
+}
+
+NnStatus
+nn_learner_use_forms(NnLearner *learner, NnError *err)
+{
+	int32_t		n = nn_lexicon_n(learner->form_lexicon);
+	int64_t    *start = nn_array_push(&learner->form_start, 1);
+
+	if (start == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	*start = 0;
+	for (int32_t form = 0; form < n; form++)
+	{
+		if ((form & 255) == 0 && learner->env->poll(learner->env->ctx) != 0)
+			return nn_fail(err, NN_ECANCELED, "canceled");
+		NN_TRY(use_form(learner, form, err));
+	}
+	learner->forms.n = n;
+	learner->forms.word = learner->form_word.data;
+	learner->forms.spelling_start = learner->form_start.data;
+	learner->forms.spelling_row = learner->form_row.data;
+	learner->forms.flags = learner->form_flags.data;
+	return nn_learner_check_memory(learner, 0, err);
+}
+
+static bool
+push_start(NnArray *starts, const NnArray *stream)
+{
+	int64_t    *place = nn_array_push(starts, 1);
+
+	if (place != NULL)
+		*place = (int64_t) stream->n;
+	return place != NULL;
+}
+
+static bool
+append_tagged(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut)
+{
+	const int32_t *form = (const int32_t *) learner->words.data + row->start;
+	const int32_t *tag = (const int32_t *) learner->target_words.data + row->target_start;
+	int32_t		n = row->n < learner->model->max_tokens ? row->n : learner->model->max_tokens;
+	int32_t    *forms = nn_array_push(&part->token, (size_t) n);
+	int32_t    *tags = nn_array_push(&part->tag, (size_t) n);
+
+	if (n > 0 && (forms == NULL || tags == NULL))
+		return false;
+	*n_cut += n < row->n;
+	for (int32_t j = 0; j < n; j++)
+	{
+		forms[j] = form[j];
+		tags[j] = learner->label_rank[tag[j]];
+	}
+	return push_start(&part->token_start, &part->token);
+}
+
+/* ---- texts --------------------------------------------------------------------------- */
+
+/* The tokens of n words behind stream; at most room of them.  Returns how many, or -1 if out of memory. */
+static int64_t
+append_pieces(const NnLearner *learner, const int32_t *words, int32_t n, int64_t room, NnArray *stream,
+			  bool *is_cut)
+{
+	const NnWordUse *uses = learner->uses.data;
+	int64_t		n_all = 0;
+
+	for (int32_t j = 0; j < n; j++)
+	{
+		const NnWordUse *use = &uses[words[j]];
+		int32_t    *place;
+
+		if (n_all + use->n_tokens > room)
+		{
+			*is_cut = true;
+			break;
+		}
+		place = nn_array_push(stream, (size_t) use->n_tokens);
+		if (place == NULL && use->n_tokens > 0)
+			return -1;
+		if (use->n_tokens > 0)
+			memcpy(place, (const int32_t *) learner->piece.data + use->token_start,
+				   (size_t) use->n_tokens * sizeof(int32_t));
+		n_all += use->n_tokens;
+	}
+	return n_all;
+}
+
+/* A text of a language model; where it does not run on, a long one becomes several examples. */
+static bool
+append_language(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_examples)
+{
+	const int32_t *words = (const int32_t *) learner->words.data + row->start;
+	int64_t		room = learner->options.running == 1 ? INT64_MAX : learner->model->max_tokens;
+	size_t		first = part->token.n;
+	bool		is_cut = false;
+
+	if (append_pieces(learner, words, row->n, INT64_MAX, &part->token, &is_cut) < 0)
+		return false;
+	do
+	{
+		int64_t    *place = nn_array_push(&part->token_start, 1);
+		size_t		left = part->token.n - first;
+
+		if (place == NULL)
+			return false;
+		first += (int64_t) left < room ? left : (size_t) room;
+		*place = (int64_t) first;
+		(*n_examples)++;
+	} while (first < part->token.n);
+	return true;
+}
+
+static bool
+append_pair(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut)
+{
+	const int32_t *source = (const int32_t *) learner->words.data + row->start;
+	const int32_t *target = (const int32_t *) learner->target_words.data + row->target_start;
+	int64_t		room = learner->model->max_tokens;
+	bool		is_cut = false;
+
+	if (learner->task == NN_TASK_CAPTION)
+	{
+		if (!nn_part_append_steps(learner, part, row, n_cut))
+			return false;
+	}
+	else if (append_pieces(learner, source, row->n, room, &part->token, &is_cut) < 0 ||
+			 !push_start(&part->token_start, &part->token))
+		return false;
+	if (append_pieces(learner, target, row->target_n, room, &part->written, &is_cut) < 0)
+		return false;
+	*n_cut += is_cut;
+	return push_start(&part->written_start, &part->written);
+}
+
+bool
+nn_part_append_tokens(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut,
+					  int64_t *n_examples)
+{
+	switch (learner->task)
+	{
+		case NN_TASK_TAG:
+			(*n_examples)++;
+			return append_tagged(learner, part, row, n_cut);
+		case NN_TASK_LANGUAGE:
+			return append_language(learner, part, row, n_examples);
+		default:
+			(*n_examples)++;
+			return append_pair(learner, part, row, n_cut);
+	}
+}
