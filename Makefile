@@ -30,7 +30,7 @@ SHLIB_LINK = -lutf8proc -lm -ldl
 
 # In run order.  scripts/check-tests holds that each sql/*.sql is named here.
 REGRESS = setup surface train predict evaluate models options errors rights \
-	transactions prepared hostile same_seed unicode sentiment
+	transactions prepared hostile same_seed unicode sentiment tag write trace forecast story hostile_tasks
 
 # Likewise for specs/*.spec.
 ISOLATION = train_predict deploy_predict train_train drop_predict source_changes

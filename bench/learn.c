@@ -8,7 +8,7 @@
  * and array, "out=FILE" writes the weights file, "task=regress" (tag, translate,
  * language...) names the task, "words=1" cuts inputs (tag: targets too) at spaces
  * into text[], "also=FILE" (may be repeated) evaluates on a further set.  A
- * language model has no target: give "-".
+ * language model has no target: give "-".  "warm=FILE" starts from a weights file.
  * Prints one line a epoch and a line of figures on VALID at the end.
  */
 #include <ctype.h>
@@ -225,6 +225,34 @@ read_vectors(NnLearner *learner, const char *path)
 	fclose(f);
 }
 
+static NnModel *
+read_model(const char *path, const NnEnv *env)
+{
+	FILE	   *f = fopen(path, "rb");
+	char	   *bytes = NULL;
+	size_t		n = 0;
+	size_t		n_read;
+	NnModel    *model;
+	NnError		err;
+
+	if (f == NULL)
+	{
+		perror(path);
+		exit(1);
+	}
+	do
+	{
+		bytes = realloc(bytes, n + (1 << 20));
+		n_read = fread(bytes + n, 1, 1 << 20, f);
+		n += n_read;
+	} while (n_read > 0);
+	fclose(f);
+	if (nn_file_read(&model, bytes, n, 0, env, &err) != NN_OK)
+		die(&err);
+	free(bytes);
+	return model;
+}
+
 static void
 set_option(NnOptions *options, const char *name, const char *value)
 {
@@ -351,7 +379,7 @@ evaluate_written(const NnModel *model, const Set *set, const NnEnv *env)
 			if (nn_bleu_add(&bleu, written[i].text, written[i].n_bytes, &reference, &n_bytes, 1, false, scratch,
 							&err) != NN_OK)
 				die(&err);
-			if (at + i < 5)
+			if (at + i < 5 || (getenv("SHOW") != NULL && strcmp(written[i].text, reference) != 0))
 				fprintf(stderr, "  %s\n  = %s\n", written[i].text, reference);
 		}
 	}
@@ -442,6 +470,7 @@ main(int argc, char **argv)
 	NnTask		task = NN_TASK_CLASSIFY;
 	const char *vectors = NULL;
 	const char *out = NULL;
+	NnModel    *warm = NULL;
 	const char *also[32];
 	int			n_also = 0;
 	double		start = now();
@@ -469,6 +498,8 @@ main(int argc, char **argv)
 			out = equals + 1;
 		else if (strcmp(argv[i], "also") == 0 && n_also < 32)
 			also[n_also++] = equals + 1;
+		else if (strcmp(argv[i], "warm") == 0)
+			warm = read_model(equals + 1, &env);
 		else if (strcmp(argv[i], "words") == 0)
 			is_words = true;
 		else if (strcmp(argv[i], "task") == 0)
@@ -480,6 +511,8 @@ main(int argc, char **argv)
 	valid = read_set(argv[2], argv[3], argv[4]);
 	if (nn_learner_create(&learner, task, train.is_numbers ? NN_VALUE_NUMBERS : is_words ? NN_VALUE_WORDS : NN_VALUE_TEXT,
 						  &options, 0, &env, &err) != NN_OK)
+		die(&err);
+	if (warm != NULL && nn_learner_warm_start(learner, warm, &err) != NN_OK)
 		die(&err);
 	for (int i = 0; i < train.n; i++)
 	{
@@ -527,5 +560,6 @@ main(int argc, char **argv)
 		nn_array_free(&bytes);
 	}
 	nn_learner_destroy(learner);
+	nn_model_destroy(warm);
 	return 0;
 }

@@ -2,9 +2,9 @@
 SELECT name, type, range, "default" <> '' OR type = 'text' AS has_default, length(meaning) > 20 AND meaning LIKE '%.' AS has_meaning
   FROM lstm_options();
 -- Those of a task.
-SELECT o.name, c.name IS NOT NULL AS classify, r.name IS NOT NULL AS regress
-  FROM lstm_options() o LEFT JOIN lstm_options('classify') c USING (name) LEFT JOIN lstm_options('regress') r USING (name)
- WHERE c.name IS NULL OR r.name IS NULL;
+SELECT o.name, string_agg(t, ' ' ORDER BY n) AS tasks
+  FROM unnest('{classify,regress,tag,translate,caption,language,forecast}'::text[]) WITH ORDINALITY AS u (t, n), lstm_options(t) o
+ GROUP BY o.name HAVING count(*) < 7 ORDER BY o.name COLLATE "C";
 SELECT count(*) = (SELECT count(*) FROM lstm_options()) AS null_is_all FROM lstm_options(NULL);
 SELECT error_of($$SELECT lstm_options('clasify')$$);
 
@@ -29,8 +29,15 @@ SELECT try('{"pool": "max+max"}');
 SELECT try('{"schedule": "LINEAR"}');
 -- Out of range, on both sides of every number: each is refused and the range named.
 SELECT o.name, v, e.says
-  FROM lstm_options() o, unnest(ARRAY[-1, 1e17]) v,
+  FROM lstm_options('classify') o, unnest(ARRAY[-1, 1e17]) v,
 	   LATERAL (SELECT string_agg(t, ' ') AS says FROM try(jsonb_build_object(o.name, v)) t) e
+ WHERE o.type IN ('integer', 'number') AND
+	   e.says <> format('22003: option "%s" cannot be %s DETAIL: It takes %s.', o.name, CASE WHEN v < 0 THEN '-1' ELSE '1e+17' END, o.range);
+SELECT k.task, o.name, v, e.says
+  FROM (VALUES ('tag', 'body', 'words'), ('translate', 'body', 'cause'), ('caption', 'vector4', 'cause'), ('language', 'body', NULL), ('forecast', 'series', NULL)) k (task, input, target),
+	   lstm_options(k.task) o, unnest(ARRAY[-1, 1e17]) v,
+	   LATERAL (SELECT string_agg(t, ' ') AS says
+				  FROM error_of(format('SELECT public.lstm_estimate(''ticket'', %L, %L, task => %L, options => %L)', input, target, task, jsonb_build_object(o.name, v))) t) e
  WHERE o.type IN ('integer', 'number') AND
 	   e.says <> format('22003: option "%s" cannot be %s DETAIL: It takes %s.', o.name, CASE WHEN v < 0 THEN '-1' ELSE '1e+17' END, o.range);
 SELECT try('{"epochs": 0}');

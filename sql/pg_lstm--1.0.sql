@@ -71,10 +71,12 @@ CREATE TABLE lstm_epoch (
 	share_clipped double precision,
 	rate		double precision,
 	seconds		double precision,
-	PRIMARY KEY (model, version, epoch)
+	gradient_by_distance real[],
+	CONSTRAINT lstm_epoch_pkey PRIMARY KEY (model, version, epoch)
 );
 
 COMMENT ON TABLE lstm_epoch IS 'one row for each epoch of each training; shown by the view lstm_epochs';
+COMMENT ON COLUMN lstm_epoch.gradient_by_distance IS 'norm of the gradient 0, 1, 2... steps before the loss, shown by lstm_gradients';
 
 REVOKE ALL ON lstm_model, lstm_version, lstm_epoch FROM PUBLIC;
 
@@ -132,12 +134,12 @@ SELECT s.model, NULL, s.task, s.version, 'text', NULL, NULL, NULL, '{}', s.creat
 COMMENT ON VIEW lstm_models IS 'the models that you may use: your own, those of roles you are a member of, and those that came with the extension';
 COMMENT ON COLUMN lstm_models.model IS 'the name that the functions take';
 COMMENT ON COLUMN lstm_models.owner IS 'the role that the model belongs to; NULL if it came with the extension';
-COMMENT ON COLUMN lstm_models.task IS 'classify (an answer is a label) or regress (an answer is a number)';
+COMMENT ON COLUMN lstm_models.task IS 'what the model does: classify (an answer is a label), regress (a number), tag (a tag for each word), translate, caption (a text), language (what comes next in a text) or forecast (numbers that follow)';
 COMMENT ON COLUMN lstm_models.version IS 'the version that is live: the one that answers';
 COMMENT ON COLUMN lstm_models.input_kind IS 'text, words (text[]) or numbers (real[])';
 COMMENT ON COLUMN lstm_models.source IS 'the relation it was last trained on; NULL if it was imported';
 COMMENT ON COLUMN lstm_models.input IS 'the column it was trained to read';
-COMMENT ON COLUMN lstm_models.target IS 'the column it was trained to tell';
+COMMENT ON COLUMN lstm_models.target IS 'the column it was trained to tell; NULL if the task needs none';
 COMMENT ON COLUMN lstm_models.options IS 'the options of the last training, as they were given';
 COMMENT ON COLUMN lstm_models.created IS 'when the first version was trained or imported';
 COMMENT ON COLUMN lstm_models.shipped IS 'true if it came with the extension';
@@ -176,9 +178,9 @@ COMMENT ON VIEW lstm_epochs IS 'how each training went, epoch by epoch';
 COMMENT ON COLUMN lstm_epochs.model IS 'name of the model';
 COMMENT ON COLUMN lstm_epochs.version IS 'number of the version';
 COMMENT ON COLUMN lstm_epochs.epoch IS 'number of the epoch, from 1';
-COMMENT ON COLUMN lstm_epochs.loss_train IS 'mean loss over the rows learned from: both branches added, dropout and smoothing included';
+COMMENT ON COLUMN lstm_epochs.loss_train IS 'mean loss over the rows learned from: both branches added, dropout and smoothing included; over the tokens where text is written';
 COMMENT ON COLUMN lstm_epochs.loss_valid IS 'mean loss of the answers on the held-out rows; NULL if none were held out';
-COMMENT ON COLUMN lstm_epochs.metric IS 'accuracy (classify) or R squared (regress) on the held-out rows';
+COMMENT ON COLUMN lstm_epochs.metric IS 'on the held-out rows: accuracy (classify, tag), R squared (regress), perplexity (where text is written) or mean absolute error in standard deviations (forecast)';
 COMMENT ON COLUMN lstm_epochs.gradient_norm IS 'mean norm of the gradient before clipping';
 COMMENT ON COLUMN lstm_epochs.share_clipped IS 'share of the steps, 0 to 1, whose gradient was clipped';
 COMMENT ON COLUMN lstm_epochs.rate IS 'learning rate at the end of the epoch as a share, 0 to 1, of the peak rate';
@@ -201,7 +203,7 @@ CREATE TYPE lstm_training AS (
 COMMENT ON TYPE lstm_training IS 'what lstm_train returns';
 COMMENT ON COLUMN lstm_training.model IS 'name of the model';
 COMMENT ON COLUMN lstm_training.version IS 'number of the new version, which is live';
-COMMENT ON COLUMN lstm_training.task IS 'classify or regress';
+COMMENT ON COLUMN lstm_training.task IS 'the task: named, or told by the types of the columns';
 COMMENT ON COLUMN lstm_training.rows IS 'rows learned from or held out';
 COMMENT ON COLUMN lstm_training.epochs IS 'passes over the rows';
 COMMENT ON COLUMN lstm_training.seconds IS 'time taken, reading included';
@@ -212,7 +214,7 @@ CREATE FUNCTION lstm_train(relation regclass, input name, target name DEFAULT NU
 RETURNS lstm_training
 AS 'MODULE_PATHNAME', 'pg_lstm_train' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000;
 
-COMMENT ON FUNCTION lstm_train(regclass, name, name, text, text, jsonb) IS 'trains a network to tell column target from column input on the rows of a relation, in this transaction; the new version is live at once';
+COMMENT ON FUNCTION lstm_train(regclass, name, name, text, text, jsonb) IS 'trains a network to tell column target from column input on the rows of a relation, in this transaction; without a target, what comes next in a text or a series; the new version is live at once';
 
 CREATE FUNCTION lstm_estimate(relation regclass, input name, target name DEFAULT NULL, model text DEFAULT NULL,
 							  task text DEFAULT NULL, options jsonb DEFAULT '{}',
@@ -260,8 +262,8 @@ AS 'MODULE_PATHNAME', 'pg_lstm_predict' LANGUAGE C STABLE STRICT PARALLEL SAFE C
 CREATE FUNCTION lstm_predict(model text, input anyarray) RETURNS text
 AS 'MODULE_PATHNAME', 'pg_lstm_predict' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
 
-COMMENT ON FUNCTION lstm_predict(text, text) IS 'the label, or the number as text, that the live version of a model gives for a text';
-COMMENT ON FUNCTION lstm_predict(text, anyarray) IS 'the label, or the number as text, that the live version of a model gives for a list of words (text[]) or for numbers (real[])';
+COMMENT ON FUNCTION lstm_predict(text, text) IS 'what the live version of a model answers to a text, as text: a label, a number, tags, a translation, what comes next';
+COMMENT ON FUNCTION lstm_predict(text, anyarray) IS 'what the live version of a model answers to a list of words (text[]) or to numbers (real[]), as text: a label, a number, tags, a text, a forecast';
 
 CREATE FUNCTION lstm_predict_pinned(digest text, input text) RETURNS text
 AS 'MODULE_PATHNAME', 'pg_lstm_predict_pinned' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5000;
@@ -302,8 +304,80 @@ AS 'MODULE_PATHNAME', 'pg_lstm_embed' LANGUAGE C STABLE STRICT PARALLEL SAFE COS
 CREATE FUNCTION lstm_embed(model text, input anyarray) RETURNS real[]
 AS 'MODULE_PATHNAME', 'pg_lstm_embed' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
 
-COMMENT ON FUNCTION lstm_embed(text, text) IS 'the vector that the network makes of a text before it decides; texts that mean the same to the model have near vectors';
+COMMENT ON FUNCTION lstm_embed(text, text) IS 'the vector that the network makes of a text before it decides (for tasks that go word by word the mean over the words); texts that mean the same to the model have near vectors';
 COMMENT ON FUNCTION lstm_embed(text, anyarray) IS 'the vector that the network makes of an input before it decides';
+
+/*
+ * Parts of a text: start is its first character, counted from 1, stop the one
+ * behind its last, so that substr(input, start, stop - start) is the part.  Of a
+ * list of words these are the characters of array_to_string(input, ' ').
+ */
+
+CREATE FUNCTION lstm_tag(model text, input text)
+RETURNS TABLE (token text, start integer, stop integer, tag text, probability real)
+AS 'MODULE_PATHNAME', 'pg_lstm_tag' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 ROWS 20;
+CREATE FUNCTION lstm_tag(model text, input anyarray)
+RETURNS TABLE (token text, start integer, stop integer, tag text, probability real)
+AS 'MODULE_PATHNAME', 'pg_lstm_tag' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 ROWS 20;
+
+COMMENT ON FUNCTION lstm_tag(text, text) IS 'the tag of each word of a text, with its probability; substr(input, start, stop - start) is the word';
+COMMENT ON FUNCTION lstm_tag(text, anyarray) IS 'the tag of each word of a list, with its probability; start and stop count the characters of array_to_string(input, '' '')';
+
+CREATE FUNCTION lstm_entities(model text, input text)
+RETURNS TABLE (entity text, start integer, stop integer, label text, probability real)
+AS 'MODULE_PATHNAME', 'pg_lstm_entities' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 ROWS 5;
+CREATE FUNCTION lstm_entities(model text, input anyarray)
+RETURNS TABLE (entity text, start integer, stop integer, label text, probability real)
+AS 'MODULE_PATHNAME', 'pg_lstm_entities' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 ROWS 5;
+
+COMMENT ON FUNCTION lstm_entities(text, text) IS 'the names that a tagging model finds in a text, each with the probability of the whole; substr(input, start, stop - start) is the name';
+COMMENT ON FUNCTION lstm_entities(text, anyarray) IS 'the names that a tagging model finds in a list of words; start and stop count the characters of array_to_string(input, '' '')';
+
+CREATE FUNCTION lstm_translate(model text, input text, beam integer DEFAULT 4) RETURNS text
+AS 'MODULE_PATHNAME', 'pg_lstm_translate' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 50000;
+CREATE FUNCTION lstm_translate(model text, input anyarray, beam integer DEFAULT 4) RETURNS text
+AS 'MODULE_PATHNAME', 'pg_lstm_translate' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 50000;
+
+COMMENT ON FUNCTION lstm_translate(text, text, integer) IS 'the text that a model of task translate writes for a text; beam is how many beginnings are kept in mind, 1 the fastest';
+COMMENT ON FUNCTION lstm_translate(text, anyarray, integer) IS 'the text that a model of task translate writes for a list of words';
+
+CREATE FUNCTION lstm_alignment(model text, input text, beam integer DEFAULT 4)
+RETURNS TABLE (written text, written_start integer, written_stop integer,
+			   source text, source_start integer, source_stop integer, weight real)
+AS 'MODULE_PATHNAME', 'pg_lstm_alignment' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 50000 ROWS 200;
+CREATE FUNCTION lstm_alignment(model text, input anyarray, beam integer DEFAULT 4)
+RETURNS TABLE (written text, written_start integer, written_stop integer,
+			   source text, source_start integer, source_stop integer, weight real)
+AS 'MODULE_PATHNAME', 'pg_lstm_alignment' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 50000 ROWS 200;
+
+COMMENT ON FUNCTION lstm_alignment(text, text, integer) IS 'for each word that lstm_translate writes, how much it looked at each word of the input: weight, 0 to 1';
+COMMENT ON FUNCTION lstm_alignment(text, anyarray, integer) IS 'for each word that lstm_translate writes, how much it looked at each word of the input: weight, 0 to 1';
+
+CREATE FUNCTION lstm_caption(model text, input anyarray, beam integer DEFAULT 4) RETURNS text
+AS 'MODULE_PATHNAME', 'pg_lstm_caption' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 50000;
+
+COMMENT ON FUNCTION lstm_caption(text, anyarray, integer) IS 'the text that a model of task caption writes for numbers; beam is how many beginnings are kept in mind, 1 the fastest';
+
+CREATE FUNCTION lstm_generate(model text, prompt text DEFAULT '', max_tokens integer DEFAULT 100,
+							  temperature double precision DEFAULT 0.8, top_k integer DEFAULT 40,
+							  seed bigint DEFAULT 1, stop text DEFAULT NULL) RETURNS text
+AS 'MODULE_PATHNAME', 'pg_lstm_generate' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+
+COMMENT ON FUNCTION lstm_generate(text, text, integer, double precision, integer, bigint, text) IS 'what a language model writes behind a prompt, at most so many tokens and not beyond the text stop; each token is drawn from the top_k most probable (0: from all), the more daring the higher the temperature (0: always the most probable); the same seed gives the same text';
+
+CREATE FUNCTION lstm_score(model text, input text) RETURNS double precision
+AS 'MODULE_PATHNAME', 'pg_lstm_score' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
+CREATE FUNCTION lstm_score(model text, input anyarray) RETURNS double precision
+AS 'MODULE_PATHNAME', 'pg_lstm_score' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
+
+COMMENT ON FUNCTION lstm_score(text, text) IS 'how usual a language model finds a text: mean log-likelihood of a token, at most 0; the lower, the stranger';
+COMMENT ON FUNCTION lstm_score(text, anyarray) IS 'how usual a language model finds a list of words: mean log-likelihood of a token, at most 0; the lower, the stranger';
+
+CREATE FUNCTION lstm_forecast(model text, series anyarray, steps integer DEFAULT NULL)
+RETURNS TABLE (step integer, channel integer, low double precision, value double precision, high double precision)
+AS 'MODULE_PATHNAME', 'pg_lstm_forecast' LANGUAGE C STABLE PARALLEL SAFE COST 5000 ROWS 24;
+
+COMMENT ON FUNCTION lstm_forecast(text, anyarray, integer) IS 'what follows a series, in its own units: for each step (by default as many as the model learned to look ahead) and channel the median, and the bounds that 8 of 10 values lie between';
 
 CREATE FUNCTION sentiment(text) RETURNS text
 AS 'MODULE_PATHNAME', 'pg_lstm_sentiment' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
@@ -326,12 +400,55 @@ COMMENT ON TYPE lstm_evaluation IS 'what lstm_evaluate returns';
 COMMENT ON COLUMN lstm_evaluation.model IS 'name of the model';
 COMMENT ON COLUMN lstm_evaluation.version IS 'the version that was asked';
 COMMENT ON COLUMN lstm_evaluation.rows IS 'rows compared; rows with a NULL are not';
-COMMENT ON COLUMN lstm_evaluation.metrics IS 'accuracy, macro_f1, per_class, confusion, calibration_error for labels; mae, rmse, r2 for numbers';
+COMMENT ON COLUMN lstm_evaluation.metrics IS 'by task: accuracy, macro_f1, per_class, confusion, calibration_error; mae, rmse, r2; token_accuracy, precision, recall, f1, per_type; bleu, exact, cider; perplexity, word_perplexity, nats_per_character; mae, rmse, mase, pinball, coverage';
 
-CREATE FUNCTION lstm_evaluate(model text, relation regclass, input name, target name) RETURNS lstm_evaluation
-AS 'MODULE_PATHNAME', 'pg_lstm_evaluate' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000;
+CREATE FUNCTION lstm_evaluate(model text, relation regclass, input name, target name DEFAULT NULL) RETURNS lstm_evaluation
+AS 'MODULE_PATHNAME', 'pg_lstm_evaluate' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000;
 
-COMMENT ON FUNCTION lstm_evaluate(text, regclass, name, name) IS 'compares the answers of the live version with the target column of a relation';
+COMMENT ON FUNCTION lstm_evaluate(text, regclass, name, name) IS 'compares the answers of the live version with the target column of a relation; a language model and a forecast need none';
+
+CREATE TYPE lstm_traced AS (
+	"position"	integer,
+	token		text,
+	start		integer,
+	stop		integer,
+	layer		integer,
+	direction	text,
+	forget		real[],
+	input		real[],
+	candidate	real[],
+	output		real[],
+	cell		real[],
+	hidden		real[]
+);
+
+COMMENT ON TYPE lstm_traced IS 'what lstm_trace returns';
+COMMENT ON COLUMN lstm_traced."position" IS 'number of the token or step, from 1';
+COMMENT ON COLUMN lstm_traced.token IS 'the token as it was read; NULL for numbers';
+COMMENT ON COLUMN lstm_traced.start IS 'its first character in the input, from 1';
+COMMENT ON COLUMN lstm_traced.stop IS 'the character behind its last';
+COMMENT ON COLUMN lstm_traced.layer IS 'number of the layer, from 1, the one that reads the input';
+COMMENT ON COLUMN lstm_traced.direction IS 'forward, or backward for the network that reads from the end';
+COMMENT ON COLUMN lstm_traced.forget IS 'forget gate, 0 to 1: how much of the memory is kept (gru: update gate)';
+COMMENT ON COLUMN lstm_traced.input IS 'input gate, 0 to 1: how much of the candidate is written to the memory (gru: reset gate)';
+COMMENT ON COLUMN lstm_traced.candidate IS 'what would be written, -1 to 1';
+COMMENT ON COLUMN lstm_traced.output IS 'output gate, 0 to 1: how much of the memory shows; NULL but for lstm';
+COMMENT ON COLUMN lstm_traced.cell IS 'the memory after this step; NULL but for lstm';
+COMMENT ON COLUMN lstm_traced.hidden IS 'the state after this step, which the next step and the layer above read';
+
+CREATE FUNCTION lstm_trace(model text, input text) RETURNS SETOF lstm_traced
+AS 'MODULE_PATHNAME', 'pg_lstm_trace' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 ROWS 20;
+CREATE FUNCTION lstm_trace(model text, input anyarray) RETURNS SETOF lstm_traced
+AS 'MODULE_PATHNAME', 'pg_lstm_trace' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 ROWS 20;
+
+COMMENT ON FUNCTION lstm_trace(text, text) IS 'what the recurrent network does at each word of a text: its gates, its memory (cell) and its state (hidden), for each layer and direction; NULL where the kind of cell has no such gate';
+COMMENT ON FUNCTION lstm_trace(text, anyarray) IS 'what the recurrent network does at each word of a list or each step of numbers, as for a text';
+
+CREATE FUNCTION lstm_gradients(model text, version integer DEFAULT NULL)
+RETURNS TABLE (epoch integer, distance integer, norm double precision, clipped double precision)
+AS 'MODULE_PATHNAME', 'pg_lstm_gradients' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+
+COMMENT ON FUNCTION lstm_gradients(text, integer) IS 'how a training of the live version, or another one, felt words further and further back: norm of the loss''s gradient at each distance in time by epoch, and the share of the epoch''s steps that were clipped';
 
 /* Operate. */
 

@@ -9,6 +9,14 @@ DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET pg_lstm.progress = off', curre
 CREATE FUNCTION small() RETURNS jsonb IMMUTABLE LANGUAGE sql AS
 $$ SELECT '{"epochs": 8, "hidden": 8, "embedding": 8, "bag_hidden": 8, "bag_features": 2000, "subwords": 100, "refit": false}'::jsonb $$;
 
+-- The same for tasks that have no bag: tags, texts, forecasts.
+CREATE FUNCTION tiny() RETURNS jsonb IMMUTABLE LANGUAGE sql AS
+$$ SELECT '{"epochs": 8, "hidden": 16}'::jsonb $$;
+
+-- One of a list, the next for the next n.
+CREATE FUNCTION pick(list text[], n integer) RETURNS text IMMUTABLE LANGUAGE sql AS
+$$ SELECT list[1 + n % pg_catalog.cardinality(list)] $$;
+
 -- Runs a statement that should fail and shows all that a user is told.
 CREATE FUNCTION error_of(statement text) RETURNS SETOF text LANGUAGE plpgsql AS
 $$

@@ -14,6 +14,7 @@
 #include <string.h>
 #include "base/bytes.h"
 #include "model/answer_tags.h"
+#include "model/forecast.h"
 #include "model/file.h"
 #include "model/trace.h"
 #include "model/write.h"
@@ -70,7 +71,7 @@ make_inputs(const NnModel *model, NnValue *inputs)
 		inputs[i].kind = NN_VALUE_NUMBERS;
 		inputs[i].numbers = numbers;
 		inputs[i].n_channels = model->n_channels;
-		inputs[i].n_steps = model->flat_steps > 0 ? model->flat_steps : i;
+		inputs[i].n_steps = model->flat_steps > 0 ? model->flat_steps : model->window > 0 ? model->window : i;
 		if ((size_t) inputs[i].n_steps * (size_t) model->n_channels > 64)
 			return false;
 	}
@@ -110,12 +111,20 @@ ask(const NnModel *model, NnArena *scratch)
 		if (status == NN_OK)
 			status = nn_generate(model, &inputs[2], &write, scratch, written, &err);
 	}
-	else if (spec->task != NN_TASK_FORECAST)
+	else if (spec->task == NN_TASK_FORECAST)
+	{
+		float	   *out = NN_ALLOC(scratch, float, (size_t) (spec->n_outputs / spec->horizon) * (size_t) (spec->horizon + 1));
+
+		FUZZ_REQUIRE(out != NULL);
+		status = nn_forecast(model, &inputs[1], spec->horizon + 1, scratch, out, &err);
+	}
+	else
 		status = nn_write(model, inputs, 3, &write, true, scratch, written, readings, &err);
 	FUZZ_REQUIRE(status == NN_OK || status == NN_EINVAL || status == NN_ERANGE ||
-				 status == NN_EFORMAT || status == NN_ELIMIT);
+				 status == NN_EFORMAT || status == NN_ELIMIT || status == NN_EDATA);
 	status = nn_trace(model, &inputs[1], scratch, &traced, &err);
-	FUZZ_REQUIRE(status == NN_OK || status == NN_EINVAL || status == NN_ERANGE || status == NN_ELIMIT);
+	FUZZ_REQUIRE(status == NN_OK || status == NN_EINVAL || status == NN_ERANGE || status == NN_ELIMIT ||
+				 status == NN_EDATA);
 }
 
 /* Write, read, write: the same bytes. */

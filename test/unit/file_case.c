@@ -67,8 +67,8 @@ static const NnSpec specs[N_FILE_CASES] = {
 	{
 		.task = NN_TASK_FORECAST, .input = NN_INPUT_SERIES, .n_outputs = 3 * 2 * 3,
 		.cell = NN_CELL_LSTM, .n_layers = 1, .hidden = 3,
-		.pool = NN_POOL_LAST, .embedding = 2,
-		.wide = NN_WIDE_LINEAR, .wide_inputs = 4 * 2,
+		.pool = NN_POOL_LAST, .embedding = 2 * 2,
+		.wide = NN_WIDE_LINEAR, .wide_inputs = (4 + 1) * 2,
 		.horizon = 3, .n_quantiles = 3,
 	},
 };
@@ -165,7 +165,7 @@ add_labels(NnModel *model)
 static void
 add_channels(NnModel *model)
 {
-	model->n_channels = nn_spec_input_width(&model->spec);
+	model->n_channels = nn_spec_channels(&model->spec);
 	model->input_mean = NN_ALLOC(model->arena, float, (size_t) model->n_channels);
 	model->input_scale = NN_ALLOC(model->arena, float, (size_t) model->n_channels);
 	must(model->input_mean != NULL && model->input_scale != NULL, "no channels");
@@ -174,7 +174,7 @@ add_channels(NnModel *model)
 		model->input_mean[i] = (float) i - 0.25f;
 		model->input_scale[i] = 1.5f + (float) i;
 	}
-	model->flat_steps = model->spec.wide_inputs / model->n_channels;
+	model->flat_steps = model->spec.wide == NN_WIDE_FLAT ? model->spec.wide_inputs / model->n_channels : 0;
 }
 
 NnModel *
@@ -196,6 +196,7 @@ file_case_model(FileCase which, const NnEnv *env)
 		add_features(model);
 	model->tokenizer.is_case_kept = which == FILE_CASE_TEXT || which == FILE_CASE_TAG;
 	model->tokenizer.is_exact = nn_task_writes_text(model->spec.task);
+	model->is_running = which == FILE_CASE_LANGUAGE && !model->spec.is_bidirectional;
 	model->unit = which == FILE_CASE_LANGUAGE ? NN_UNIT_CHARACTER : which == FILE_CASE_TAG ? NN_UNIT_GIVEN : NN_UNIT_WORD;
 	if (which == FILE_CASE_FORECAST)
 	{

@@ -180,6 +180,39 @@ test_pool(unsigned pool)
 	net_training_end(&training);
 }
 
+/* A forecast of every number of quantiles: one loss on the sum of the branches there are. */
+static void
+test_forecast(NnCell cell, bool has_linear, bool has_level, int n_quantiles)
+{
+	NnSpec		spec = {
+		.task = NN_TASK_FORECAST, .input = NN_INPUT_SERIES, .n_outputs = 3 * 2 * n_quantiles,
+		.embedding = has_level ? 4 : 2, .horizon = 3, .n_quantiles = n_quantiles
+	};
+	NetCaseRows wish = {6, 7, false};
+	NetTraining training;
+	NnRng		rng;
+	double		worst;
+
+	nn_rng_seed(&rng, 100 * cell + 10 * has_linear + n_quantiles);
+	if (cell != NN_CELL_NONE)
+	{
+		spec.cell = cell;
+		spec.n_layers = 1;
+		spec.hidden = 5;
+		spec.pool = NN_POOL_LAST;
+	}
+	if (has_linear)
+	{
+		spec.wide = NN_WIDE_LINEAR;
+		spec.wide_inputs = (7 + has_level) * 2;
+	}
+	net_training_begin(&training, &spec, wish, &rng);
+	worst = gradient_error(&training, &rng);
+	ok(worst < 1, "forecast, %s%s, %d quantiles: loss and gradients (%.2f of the error allowed)",
+	   net_case_cells[cell], has_linear ? " and a linear branch" : "", n_quantiles, worst);
+	net_training_end(&training);
+}
+
 /* ---- the contract ------------------------------------------------------------ */
 
 /*
@@ -257,6 +290,12 @@ main(void)
 					test_architecture((NnCell) cell, (NnInputKind) input, n_layers, k == 1);
 	for (int input = NN_INPUT_TEXT; input <= NN_INPUT_VECTOR; input++)
 		test_architecture(NN_CELL_NONE, (NnInputKind) input, 0, false);
+	for (int n_quantiles = 1; n_quantiles <= 9; n_quantiles += 2)
+	{
+		test_forecast(NN_CELL_LSTM, true, n_quantiles == 3, n_quantiles);
+		test_forecast(NN_CELL_GRU, false, n_quantiles != 3, n_quantiles);
+		test_forecast(NN_CELL_NONE, true, n_quantiles == 5, n_quantiles);
+	}
 	for (unsigned pool = NN_POOL_LAST; pool <= NN_POOL_ATTENTION; pool *= 2)
 		test_pool(pool);
 	for (int cell = NN_CELL_RNN; cell <= NN_CELL_GRU; cell++)

@@ -361,7 +361,18 @@ naive_net_forward(const NaiveNet *naive, const NaiveRow *row,
 		affine(C, pooled, numbers(naive, C, pooled, "head.weight"), numbers(naive, 1, C, "head.bias"),
 			   own_hidden, own_recurrent);
 	}
-	if (spec->wide != NN_WIDE_NONE)
+	if (spec->wide == NN_WIDE_LINEAR)
+	{
+		/* the window itself */
+		double	   *x = zeros(spec->wide_inputs);
+
+		for (int k = 0; k < spec->wide_inputs; k++)
+			x[k] = row->flat[k];
+		affine(C, spec->wide_inputs, numbers(naive, C, spec->wide_inputs, "wide_head.weight"),
+			   numbers(naive, 1, C, "wide_head.bias"), x, own_wide);
+		free(x);
+	}
+	else if (spec->wide != NN_WIDE_NONE)
 	{
 		wide_branch(naive, row, own_hidden + pooled);
 		affine(C, D, numbers(naive, C, D, "wide_head.weight"), numbers(naive, 1, C, "wide_head.bias"),
@@ -425,6 +436,37 @@ row_loss(const NnSpec *spec, const double *z, const NaiveRow *row, const NnLoss 
 }
 
 /*
+ * Koenker and Bassett's check function of the errors of a forecast's quantiles, of the
+ * levels that nn/spec.h names, each error times the weight of its row and channel; the
+ * mean over rows and outputs.
+ */
+static double
+forecast_loss(const NaiveNet *naive, const NaiveRow *rows, int n)
+{
+	const NnSpec *spec = &naive->spec;
+	int			Q = spec->n_quantiles;
+	int			C = spec->n_outputs / spec->horizon / Q;
+	double	   *out = zeros(spec->n_outputs);
+	double		sum = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		naive_net_forward(naive, &rows[i], out, NULL, NULL, NULL);
+		for (int k = 0; k < spec->horizon; k++)
+			for (int c = 0; c < C; c++)
+				for (int q = 0; q < Q; q++)
+				{
+					double		level = Q == 1 ? 0.5 : 0.1 + q * 0.8 / (Q - 1);
+					double		error = rows[i].weight[c] * (rows[i].target[k * C + c] - out[(k * C + c) * Q + q]);
+
+					sum += error * (level - (error < 0));
+				}
+	}
+	free(out);
+	return sum / ((double) n * spec->n_outputs);
+}
+
+/*
  * loss = sum_i l_i / sum_i w_{label of i}: PyTorch 1.13's CrossEntropyLoss, where
  * smoothing's share of a class has that class's weight and not the label's.
  */
@@ -433,11 +475,15 @@ naive_net_loss(const NaiveNet *naive, const NaiveRow *rows, int n, const NnLoss 
 {
 	const NnSpec *spec = &naive->spec;
 	bool		is_weighted = spec->task == NN_TASK_CLASSIFY && options->class_weight != NULL;
-	double	   *recurrent = zeros(spec->n_outputs);
-	double	   *wide = zeros(spec->n_outputs);
+	double	   *recurrent;
+	double	   *wide;
 	double		sum = 0;
 	double		sum_weight = 0;
 
+	if (spec->task == NN_TASK_FORECAST)
+		return forecast_loss(naive, rows, n);
+	recurrent = zeros(spec->n_outputs);
+	wide = zeros(spec->n_outputs);
 	for (int i = 0; i < n; i++)
 	{
 		naive_net_forward(naive, &rows[i], NULL, recurrent, wide, NULL);

@@ -23,7 +23,8 @@ typedef struct NaiveRow
 	const float *bag_weight;	/* (n_bag) */
 	const float *flat;			/* (wide_inputs) */
 	int32_t		label;
-	const float *target;		/* (C) */
+	const float *target;		/* (C); forecast: (horizon * channels) */
+	const float *weight;		/* (channels) forecast */
 } NaiveRow;
 
 typedef struct NaiveTensor
@@ -59,7 +60,7 @@ int			naive_net_hidden(const NnSpec *spec);
 void		naive_net_forward(const NaiveNet *naive, const NaiveRow *row,
 							  double *out, double *recurrent, double *wide, double *hidden);
 
-/* The training loss of a batch: the sum of both branches' losses. */
+/* The training loss of a batch: the sum of both branches' losses, or of a forecast the loss of their sum. */
 double		naive_net_loss(const NaiveNet *naive, const NaiveRow *rows, int n, const NnLoss *options);
 
 /*

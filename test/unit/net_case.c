@@ -80,6 +80,17 @@ random_floats(NnRng *rng, int n, float bound)
 	return x;
 }
 
+/* In [0.25, 1.75]. */
+static float *
+random_weights(NnRng *rng, int n)
+{
+	float	   *x = random_floats(rng, n, 0.75f);
+
+	for (int i = 0; i < n; i++)
+		x[i] += 1.0f;
+	return x;
+}
+
 NnSpec
 net_case_spec(NnRng *rng, NnCell cell, NnInputKind input, int n_layers,
 			  bool is_bidirectional, int max_hidden)
@@ -219,12 +230,14 @@ net_case_rows(NnRng *rng, const NnSpec *spec, NetCaseRows wish)
 			row->values = random_floats(rng, row->length * spec->embedding, 2.0f);
 		if (spec->wide == NN_WIDE_BAG)
 			random_bag(rng, spec, row);
-		if (spec->wide == NN_WIDE_FLAT)
+		if (spec->wide == NN_WIDE_FLAT || spec->wide == NN_WIDE_LINEAR)
 			row->flat = random_floats(rng, spec->wide_inputs, 2.0f);
 		if (spec->task == NN_TASK_CLASSIFY)
 			row->label = net_case_int(rng, 0, spec->n_outputs - 1);
 		else
 			row->target = random_floats(rng, spec->n_outputs, 2.0f);
+		if (spec->task == NN_TASK_FORECAST)
+			row->weight = random_weights(rng, nn_spec_channels(spec));
 	}
 	return rows;
 }
@@ -346,6 +359,24 @@ pack_bags(const NaiveRow *rows, const int *order, NnBatch *batch)
 	batch->bag_weight = bag_weight;
 }
 
+/* Targets, which are fewer than the outputs, and the weights of their errors. */
+static void
+pack_forecast(const NnSpec *spec, const NaiveRow *rows, const int *order, int n, NnBatch *batch)
+{
+	int			C = nn_spec_channels(spec);
+	int			n_targets = spec->horizon * C;
+	float	   *target = ALLOC(float, n * n_targets);
+	float	   *weight = ALLOC(float, n * C);
+
+	for (int b = 0; b < n; b++)
+	{
+		memcpy(target + b * n_targets, rows[order[b]].target, n_targets * sizeof(float));
+		memcpy(weight + b * C, rows[order[b]].weight, C * sizeof(float));
+	}
+	batch->target = target;
+	batch->weight = weight;
+}
+
 /* The rows of one float array of every row end to end. */
 static float *
 pack_floats(const NaiveRow *rows, const int *order, int n, int width, bool is_target)
@@ -373,8 +404,13 @@ net_case_pack(const NnSpec *spec, const NaiveRow *rows, const int *pick, int n,
 		pack_values(spec, rows, order, batch);
 	if (spec->wide == NN_WIDE_BAG)
 		pack_bags(rows, order, batch);
-	if (spec->wide == NN_WIDE_FLAT)
+	if (spec->wide == NN_WIDE_FLAT || spec->wide == NN_WIDE_LINEAR)
 		batch->flat = pack_floats(rows, order, n, spec->wide_inputs, false);
+	if (spec->task == NN_TASK_FORECAST)
+	{
+		pack_forecast(spec, rows, order, n, batch);
+		return;
+	}
 	if (spec->task == NN_TASK_REGRESS)
 	{
 		batch->target = pack_floats(rows, order, n, spec->n_outputs, true);

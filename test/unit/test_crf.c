@@ -17,8 +17,8 @@
 
 #define ALLOC(type, n) ((type *) net_case_alloc((size_t) (n), sizeof(type)))
 
-/* Errors of probabilities, and of logs beside their size.  Measured: 2e-6, and 8e-6 in 200 steps. */
-#define TOLERANCE 5e-6
+/* Errors of probabilities, and of logs beside their size.  Measured: 5e-6, and 8e-6 in 200 steps. */
+#define TOLERANCE 1e-5
 #define TOLERANCE_LONG 5e-5
 #define TOLERANCE_GOLDEN 1e-4
 
@@ -519,12 +519,21 @@ n_bad_rows(int n, int K, const float *marginal, const double *expected)
 	return n_bad;
 }
 
+/* Do the rules forbid a transition of the span, or its first tag at the first step? */
+static bool
+is_span_illegal(const Exact *x, int t_first, int n, const int32_t *want)
+{
+	bool		is_illegal = n > 0 && t_first == 0 && !is_allowed(x, x->K, want[0]);
+
+	for (int i = 1; i < n; i++)
+		is_illegal = is_illegal || !is_allowed(x, want[i - 1], want[i]);
+	return is_illegal;
+}
+
 /* A random span of a sequence, by the paths and by nn_crf_span(). */
 static double
-span_distance(NnRng *rng, const Problem *p, int b, const Exact *legal)
+span_distance(NnRng *rng, const NnCrfPaths *paths, int b, const Exact *legal)
 {
-	Packed		packed = pack(p, 0, p->B);
-	NnArena    *arena = nn_arena_create(&nn_env_malloc);
 	int			t_first = net_case_int(rng, 0, legal->T);
 	int			t_last = net_case_int(rng, t_first, legal->T);
 	int32_t		want[8];
@@ -533,15 +542,38 @@ span_distance(NnRng *rng, const Problem *p, int b, const Exact *legal)
 	NnError		err;
 
 	for (int i = 0; i < t_last - t_first; i++)
-		want[i] = net_case_int(rng, 0, p->K - 1);
-	net_case_check(nn_crf_span(&p->crf, rules_of(p), &packed.batch, packed.emission, b, t_first, t_last,
-							   want, arena, &got, &err), &err);
-	nn_arena_destroy(arena);
+		want[i] = net_case_int(rng, 0, legal->K - 1);
+	net_case_check(nn_crf_span(paths, b, t_first, t_last, want, &got, &err), &err);
+	if (is_span_illegal(legal, t_first, t_last - t_first, want))
+		return got == -INFINITY ? 0 : INFINITY;
 	expected = sum_paths(legal, t_first, t_last, want, NULL, NULL) - sum_paths(legal, 0, 0, NULL, NULL, NULL);
 	/* the judge's sum may underflow where ours, in logs, does not */
 	if (expected == -INFINITY)
 		return got < -690 ? 0 : INFINITY;
 	return fabs(got - expected) / (1 + fabs(expected));
+}
+
+/*
+ * What a row's marginals and the spans of one step say of it; marginal (N, K) in the
+ * batch's rows.  Both are the same sums; so small ones may differ in nothing but float.
+ */
+static double
+row_distance(const NnCrfPaths *paths, const Packed *packed, int K, int b, const float *marginal)
+{
+	double		worst = 0;
+	NnError		err;
+
+	for (int t = 0; t < packed->batch.length[b]; t++)
+	{
+		for (int32_t k = 0; k < K; k++)
+		{
+			double		log_p;
+
+			net_case_check(nn_crf_span(paths, b, t, t + 1, &k, &log_p, &err), &err);
+			worst = net_case_worse(worst, fabs(exp(log_p) - (double) marginal[(packed->batch.offset[t] + b) * K + k]));
+		}
+	}
+	return worst;
 }
 
 /* ---- tests ------------------------------------------------------------------------------------ */
@@ -577,6 +609,7 @@ typedef struct Worst
 	double		loss;
 	double		marginal;
 	double		span;
+	double		row;			/* spans of one step against marginals */
 	int			n_bad;			/* rows */
 	int			n_lesser;		/* decoded paths that are not allowed, or not the best */
 	int			n_other;		/* or another of equal ones than the lower tags' */
@@ -586,7 +619,15 @@ static void
 judge_problem(NnRng *rng, const Problem *p, Worst *worst)
 {
 	Answer		answer = ask_all(p);
+	Packed		packed = pack(p, 0, p->B);
+	NnArena    *arena = nn_arena_create(&nn_env_malloc);
+	float	   *same = ALLOC(float, p->N * p->K);
+	NnCrfPaths *paths;
+	NnError		err;
 
+	net_case_check(nn_crf_paths(&p->crf, rules_of(p), &packed.batch, packed.emission, arena, same, &paths, &err), &err);
+	for (int r = 0; r < p->N; r++)
+		worst->n_bad += memcmp(same + r * p->K, answer.marginal + packed.row[r] * p->K, p->K * sizeof(float)) != 0;
 	worst->loss = net_case_worse(worst->loss, loss_distance(p, &answer, judge_paths));
 	for (int b = 0; b < p->B && p->length[b] > 0; b++)
 	{
@@ -604,8 +645,11 @@ judge_problem(NnRng *rng, const Problem *p, Worst *worst)
 		score = path_score(&x, best);
 		worst->n_lesser += !(path_score(&x, decoded) >= score - 1e-10 * (1 + fabs(score)));
 		worst->n_other += memcmp(decoded, best, x.T * sizeof(int32_t)) != 0;
-		worst->span = net_case_worse(worst->span, span_distance(rng, p, b, &x));
+		for (int i = 0; i < 4; i++)
+			worst->span = net_case_worse(worst->span, span_distance(rng, paths, b, &x));
+		worst->row = net_case_worse(worst->row, row_distance(paths, &packed, p->K, b, same));
 	}
+	nn_arena_destroy(arena);
 }
 
 static void
@@ -628,6 +672,7 @@ test_all_paths(NnRng *rng, const char *name, float emission, float transition, b
 	is_int(worst.n_lesser, 0, "%s: the best path", name);
 	is_int(worst.n_other, 0, "%s: of equal paths that of the lower tags", name);
 	is_near(worst.span, 0, TOLERANCE, "%s: spans", name);
+	is_near(worst.row, 0, 5e-7, "%s: spans of one step are the marginals", name);
 }
 
 /* Gradients once more, as central differences of the sum over all paths. */
@@ -829,8 +874,9 @@ test_edges(NnRng *rng)
 	Packed		packed;
 	NnArena    *arena = nn_arena_create(&nn_env_malloc);
 	NnError		err;
+	NnCrfPaths *paths;
 	double		loss;
-	int32_t		want = 0;
+	int32_t		want[] = {0, 3};
 
 	is_near(answer.loss, 0, 0, "empty sequences have no loss");
 	p = make_problem(rng, 1, 1, &one, 3, 3, false);
@@ -853,8 +899,11 @@ test_edges(NnRng *rng)
 	packed.tag[0] = 3;
 	is_int(nn_crf_loss(&p.crf, &packed.batch, packed.emission, packed.tag, NULL, NULL, arena, &loss, &err),
 		   NN_ERANGE, "a tag that is none");
-	is_int(nn_crf_span(&p.crf, NULL, &packed.batch, packed.emission, 0, 0, 2, &want, arena, &loss, &err),
-		   NN_ERANGE, "a span past the end");
+	net_case_check(nn_crf_paths(&p.crf, NULL, &packed.batch, packed.emission, arena, answer.marginal, &paths, &err), &err);
+	is_int(nn_crf_span(paths, 0, 0, 2, want, &loss, &err), NN_ERANGE, "a span past the end");
+	is_int(nn_crf_span(paths, 1, 0, 0, want, &loss, &err), NN_ERANGE, "a span of no sequence");
+	is_int(nn_crf_span(paths, 0, 0, 1, want + 1, &loss, &err), NN_ERANGE, "a span of a tag that is none");
+	ok(nn_crf_span(paths, 0, 1, 1, NULL, &loss, &err) == NN_OK && loss == 0.0, "a span of no step is certain");
 	p.crf.n_tags = 0;
 	is_int(nn_crf_decode(&p.crf, NULL, &packed.batch, packed.emission, arena, packed.tag, &err),
 		   NN_ERANGE, "no tags");

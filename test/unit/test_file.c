@@ -88,7 +88,7 @@ same_numbers(const NnModel *a, const NnModel *b)
 	return a->n_channels == b->n_channels && a->flat_steps == b->flat_steps &&
 		a->max_tokens == b->max_tokens && a->has_ngrams == b->has_ngrams &&
 		a->tokenizer.is_case_kept == b->tokenizer.is_case_kept &&
-		a->tokenizer.is_exact == b->tokenizer.is_exact && a->unit == b->unit &&
+		a->tokenizer.is_exact == b->tokenizer.is_exact && a->unit == b->unit && a->is_running == b->is_running &&
 		a->window == b->window && a->season == b->season &&
 		a->target_mean == b->target_mean && a->target_scale == b->target_scale &&
 		(n_bytes == 0 || (memcmp(a->input_mean, b->input_mean, n_bytes) == 0 &&
@@ -247,6 +247,9 @@ test_unwritable_tasks(void)
 	model->unit = (NnUnit) 3;
 	check_unwritten(model, "a unit without a name");
 	model->unit = NN_UNIT_WORD;
+	model->is_running = model->spec.is_bidirectional = true;
+	check_unwritten(model, "a running text read in both directions");
+	model->spec.is_bidirectional = false;
 	model->spec.vocabulary++;
 	check_unwritten(model, "more rows than words");
 	nn_model_destroy(model);
@@ -266,8 +269,8 @@ test_unwritable_tasks(void)
 	model->season = -1;
 	check_unwritten(model, "a negative season");
 	model->season = 0;
-	model->flat_steps = 0;
-	check_unwritten(model, "inputs of any length before a wide branch");
+	model->flat_steps = 4;
+	check_unwritten(model, "series of one length alone");
 	nn_model_destroy(model);
 }
 
@@ -326,6 +329,7 @@ test_members(void)
 	nn_array_init(&out, &nn_env_malloc, 1);
 	nn_file_write(model, NN_FLOAT_F32, &out, &err);
 	ok(memmem(out.data, out.n, "exact", 5) == NULL && memmem(out.data, out.n, "unit\\\"", 6) == NULL &&
+	   memmem(out.data, out.n, "running", 7) == NULL &&
 	   memmem(out.data, out.n, "horizon", 7) == NULL && memmem(out.data, out.n, "decoder", 7) == NULL &&
 	   memmem(out.data, out.n, "spelling", 8) == NULL, "a classifier's file has no members of other tasks");
 	out.n = 0;

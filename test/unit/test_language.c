@@ -343,6 +343,7 @@ test_states(const NnSpec *spec, const char *title)
 {
 	int			H = spec->hidden;
 	int			D = H * (spec->is_bidirectional ? 2 : 1);
+	int			W = spec->task == NN_TASK_LANGUAGE ? H : D;
 	NnRng		rng;
 	Texts		texts = {.n = 6};
 	NaiveNet	naive;
@@ -357,7 +358,7 @@ test_states(const NnSpec *spec, const char *title)
 	texts.net = net_case_net(&rng, spec, texts.arena, false);
 	texts.rows = net_case_rows(&rng, spec, (NetCaseRows) {texts.n, 9, true});
 	net_case_pack(spec, texts.rows, NULL, texts.n, &texts.batch, order);
-	out = FLOATS(texts.batch.n_rows * H);
+	out = FLOATS(texts.batch.n_rows * W);
 	naive_net_read(&naive, texts.net);
 	net_case_check(nn_net_states(texts.net, &texts.batch, texts.scratch, out, &err), &err);
 	for (int b = 0; b < texts.n; b++)
@@ -365,11 +366,11 @@ test_states(const NnSpec *spec, const char *title)
 		double	   *h = language_case_states(&naive, &texts.rows[order[b]]);
 
 		for (int t = 0; t < texts.batch.length[b]; t++)
-			for (int j = 0; j < H; j++)
-				worst = net_case_worse(worst, fabs(out[(texts.batch.offset[t] + b) * H + j] - h[t * D + j]));
+			for (int j = 0; j < W; j++)
+				worst = net_case_worse(worst, fabs(out[(texts.batch.offset[t] + b) * W + j] - h[t * D + j]));
 		free(h);
 	}
-	ok(worst < TOLERANCE, "states of the forward direction, %s (off by %.1e)", title, worst);
+	ok(worst < TOLERANCE, "states of the last layer, %s (off by %.1e)", title, worst);
 	naive_net_free(&naive);
 	texts_end(&texts);
 }

@@ -336,6 +336,34 @@ test_keep(void)
 
 /* ---- trouble ----------------------------------------------------------------------- */
 
+/* Fewer examples an epoch, fewer epochs than planned, and a start that is better than what follows. */
+static void
+test_parts(void)
+{
+	Case		c;
+	double		rate;
+	double		accuracy;
+
+	case_create(&c, FIRST_TOKEN, 600, 200, 1);
+	ok(case_train(&c) == NN_OK, "all epochs");
+	rate = report.epoch[2].rate;
+	accuracy = accuracy_of(&c);
+	c.options.stop = 3;
+	c.options.max_examples = 40;
+	c.options.rate_recurrent = c.options.rate_embedding = c.options.rate_wide = 3.0f;
+	c.options.keep = NN_KEEP_BEST;
+	c.options.is_start_kept = true;
+	ok(case_train(&c) == NN_OK && report.n_epochs == 3, "three of ten epochs");
+	is_int(report.n_steps, 3 * 3, "of 40 examples in batches of 16");
+	ok(c.host.last.n_rows == 40 && c.host.last.n_epochs == 3 && c.host.last.seconds_left == 0, "progress knows both");
+	ok(report.best_epoch == 0 && accuracy_of(&c) == accuracy, "no epoch was as good as the start, which is kept");
+	c.options.max_examples = 0;
+	ok(case_train(&c) == NN_OK && fabs(report.epoch[2].rate - rate) < 1e-6, "rates fall as if all epochs came");
+	c.options.stop = -1;
+	ok(case_train(&c) == NN_ERANGE, "a stop before the first epoch");
+	case_destroy(&c);
+}
+
 static void
 test_cancel(void)
 {
@@ -782,6 +810,7 @@ main(void)
 	test_same_bytes();
 	test_refused();
 	test_keep();
+	test_parts();
 	test_cancel();
 	test_no_memory();
 	test_no_growth();

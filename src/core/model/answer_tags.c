@@ -14,9 +14,10 @@
 #include "model/encode.h"
 #include "nn/crf.h"
 
-/* A batch ends at so many sequences or, past its first, so many tokens. */
+/* A batch ends at so many sequences or, past its first, so many tokens or scores of tags. */
 #define BATCH_SEQUENCES	64
 #define BATCH_TOKENS	8192
+#define BATCH_SCORES	((int64_t) 4 * 1024 * 1024)
 
 #define BATCH_BYTES		((size_t) 1024 * 1024 * 1024)
 
@@ -30,6 +31,7 @@ typedef struct Tagger
 	NnTaggedText *out;
 	NnEntities *entities;		/* NULL: nobody asks */
 	NnArena    *scratch;
+	NnArena    *work;			/* reset for every batch; scratch gets only what is answered */
 } Tagger;
 
 static int64_t
@@ -73,31 +75,25 @@ inside_tag(const NnModel *model, int type)
 
 /*
  * That the span is there and ends where it does: the probability of its tags, less
- * that of its tags and one more "I-x".
+ * that of its tags and one more "I-x".  tag is as it was when this returns.
  */
 static NnStatus
-span_probability(const Tagger *tagger, const NnBatch *batch, const float *emission, int b,
-				 const NnSpan *span, const int32_t *tag, float *probability, NnError *err)
+span_probability(const NnModel *model, const NnCrfPaths *paths, int b, int n, const NnSpan *span, int32_t *tag,
+				 float *probability, NnError *err)
 {
-	const NnModel *model = tagger->model;
-	const NnCrfRules *rules = tagger->rules.allowed != NULL ? &tagger->rules : NULL;
-	int			n = span->last - span->first;
-	int32_t    *want = NN_TAKE(tagger->scratch, int32_t, (size_t) n + 1);
 	int32_t		inside = model->scheme.is_bio ? inside_tag(model, span->type) : -1;
 	double		log_p;
 	double		p;
 
-	if (want == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	memcpy(want, tag + span->first, (size_t) n * sizeof(int32_t));
-	NN_TRY(nn_crf_span(&tagger->crf, rules, batch, emission, b, span->first, span->last, want, tagger->scratch,
-					   &log_p, err));
+	NN_TRY(nn_crf_span(paths, b, span->first, span->last, tag + span->first, &log_p, err));
 	p = exp(log_p);
-	if (inside >= 0 && span->last < batch->length[b])
+	if (inside >= 0 && span->last < n)
 	{
-		want[n] = inside;
-		NN_TRY(nn_crf_span(&tagger->crf, rules, batch, emission, b, span->first, span->last + 1, want,
-						   tagger->scratch, &log_p, err));
+		int32_t		next = tag[span->last];
+
+		tag[span->last] = inside;
+		NN_TRY(nn_crf_span(paths, b, span->first, span->last + 1, tag + span->first, &log_p, err));
+		tag[span->last] = next;
 		p -= exp(log_p);
 	}
 	*probability = (float) (p < 0.0 ? 0.0 : p > 1.0 ? 1.0 : p);
@@ -105,12 +101,11 @@ span_probability(const Tagger *tagger, const NnBatch *batch, const float *emissi
 }
 
 static NnStatus
-fill_entities(const Tagger *tagger, const NnBatch *batch, const float *emission, int b, int64_t input,
-			  const int32_t *tag, NnError *err)
+fill_entities(const Tagger *tagger, const NnCrfPaths *paths, int b, int64_t input, int32_t *tag, NnError *err)
 {
 	const NnModel *model = tagger->model;
-	int			n = batch->length[b];
-	NnSpan	   *span = NN_TAKE(tagger->scratch, NnSpan, (size_t) n + 1);
+	int			n = tagger->out[input].n_tokens;
+	NnSpan	   *span = NN_TAKE(tagger->work, NnSpan, (size_t) n + 1);
 	NnEntities *entities = &tagger->entities[input];
 
 	if (span == NULL)
@@ -128,7 +123,8 @@ fill_entities(const Tagger *tagger, const NnBatch *batch, const float *emission,
 		entity->start = tagger->place[input][span[i].first].start;
 		entity->stop = tagger->place[input][span[i].last - 1].stop;
 		entity->label = model->scheme.is_bio ? model->scheme.type_name[span[i].type] : model->labels[span[i].type];
-		NN_TRY(span_probability(tagger, batch, emission, b, &span[i], tag, &entity->probability, err));
+		NN_TRY(span_probability(model, paths, b, n, &span[i], tag, &entity->probability, err));
+		NN_TRY(nn_arena_poll(tagger->work));
 	}
 	return NN_OK;
 }
@@ -168,7 +164,7 @@ check_memory(const Tagger *tagger, int64_t n_tokens, NnError *err)
 	NnBatchSize size = {.B = BATCH_SEQUENCES, .N = n_tokens, .U = n_tokens};
 	size_t		n_bytes = nn_net_batch_bytes(&tagger->model->spec, false, &size);
 
-	n_bytes = nn_size_add(n_bytes, nn_size_mul((size_t) n_tokens, (size_t) K * 16 + 64));
+	n_bytes = nn_size_add(n_bytes, nn_size_mul((size_t) n_tokens, (size_t) K * 32 + 64));
 	if (n_bytes <= BATCH_BYTES)
 		return NN_OK;
 	nn_fail(err, NN_ELIMIT, "tagging an input this long would need too much memory");
@@ -182,42 +178,72 @@ tag_batch(const Tagger *tagger, const int32_t *pick, int n, NnError *err)
 {
 	const NnModel *model = tagger->model;
 	const NnCrfRules *rules = tagger->rules.allowed != NULL ? &tagger->rules : NULL;
-	NnArena    *scratch = tagger->scratch;
-	int32_t    *order = NN_TAKE(scratch, int32_t, (size_t) n);
+	NnArena    *work = tagger->work;
+	int32_t    *order;
 	int64_t		n_tokens = 0;
 	size_t		n_scores;
 	float	   *emission;
 	float	   *marginal;
 	int32_t    *best;
 	int32_t    *tag;
+	NnCrfPaths *paths;
 	NnBatch		batch;
 
+	nn_arena_reset(work);
+	order = NN_TAKE(work, int32_t, (size_t) n);
 	for (int i = 0; i < n; i++)
 		n_tokens += n_tokens_of(tagger, pick[i]);
 	NN_TRY(check_memory(tagger, n_tokens, err));
 	if (order == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
-	NN_TRY(nn_batch_pack(&batch, &model->spec, &tagger->examples, pick, n, 0.0f, NULL, scratch, order, err));
+	NN_TRY(nn_batch_pack(&batch, &model->spec, &tagger->examples, pick, n, 0.0f, NULL, work, order, err));
 	n_scores = (size_t) batch.n_rows * (size_t) model->spec.n_outputs;
-	emission = NN_TAKE(scratch, float, n_scores);
-	marginal = NN_TAKE(scratch, float, n_scores);
-	best = NN_TAKE(scratch, int32_t, (size_t) batch.n_rows);
-	tag = NN_TAKE(scratch, int32_t, (size_t) batch.n_steps);
+	emission = NN_TAKE(work, float, n_scores);
+	marginal = NN_TAKE(work, float, n_scores);
+	best = NN_TAKE(work, int32_t, (size_t) batch.n_rows);
+	tag = NN_TAKE(work, int32_t, (size_t) batch.n_steps);
 	if (emission == NULL || marginal == NULL || best == NULL || tag == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
-	NN_TRY(nn_net_emissions(model->net, &batch, scratch, emission, err));
+	NN_TRY(nn_net_emissions(model->net, &batch, work, emission, err));
 	if (!nn_all_finite((int64_t) n_scores, emission))
 	{
 		nn_fail(err, NN_EFORMAT, "the model's weights give no finite answer");
 		return nn_fail_hint(err, "The weights file is damaged; deploy another version.");
 	}
-	NN_TRY(nn_crf_decode(&tagger->crf, rules, &batch, emission, scratch, best, err));
-	NN_TRY(nn_crf_marginals(&tagger->crf, rules, &batch, emission, scratch, marginal, err));
+	NN_TRY(nn_crf_decode(&tagger->crf, rules, &batch, emission, work, best, err));
+	NN_TRY(nn_crf_paths(&tagger->crf, rules, &batch, emission, work, marginal, &paths, err));
 	for (int b = 0; b < n; b++)
 	{
 		NN_TRY(fill_text(tagger, &batch, b, pick[order[b]], best, marginal, tag, err));
 		if (tagger->entities != NULL)
-			NN_TRY(fill_entities(tagger, &batch, emission, b, pick[order[b]], tag, err));
+			NN_TRY(fill_entities(tagger, paths, b, pick[order[b]], tag, err));
+	}
+	return NN_OK;
+}
+
+static NnStatus
+tag_all(const Tagger *tagger, int n, NnError *err)
+{
+	const NnEnv *env = tagger->model->env;
+	int32_t    *pick = NN_TAKE(tagger->scratch, int32_t, (size_t) n);
+
+	if (pick == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	for (int i = 0; i < n; i++)
+		pick[i] = i;
+	for (int first = 0, size; first < n; first += size)
+	{
+		int64_t		n_tokens = 0;
+
+		for (size = 0; first + size < n && size < BATCH_SEQUENCES; size++)
+		{
+			n_tokens += n_tokens_of(tagger, first + size);
+			if (size > 0 && (n_tokens > BATCH_TOKENS || n_tokens * tagger->crf.n_tags > BATCH_SCORES))
+				break;
+		}
+		if (env->poll(env->ctx) != 0)
+			return nn_fail(err, NN_ECANCELED, "canceled");
+		NN_TRY(tag_batch(tagger, pick + first, size, err));
 	}
 	return NN_OK;
 }
@@ -227,29 +253,18 @@ nn_answer_tags(const NnModel *model, const NnValue *inputs, int n, NnArena *scra
 			   NnTaggedText *out, NnEntities *entities, NnReading *readings, NnError *err)
 {
 	Tagger		tagger = {.model = model, .out = out, .entities = entities, .scratch = scratch};
-	int32_t    *pick = NN_TAKE(scratch, int32_t, (size_t) n);
+	NnStatus	status;
 
 	tagger.place = NN_ALLOC(scratch, NnPlace *, (size_t) n);
-	if (n > 0 && (pick == NULL || tagger.place == NULL))
+	if (tagger.place == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	NN_TRY(nn_encode_tagged(model, inputs, n, scratch, &tagger.examples, tagger.place, readings, err));
 	tagger.rules.allowed = model->allowed;
 	nn_net_transitions(model->net, &tagger.crf.n_tags, &tagger.crf.transition, &tagger.crf.start, &tagger.crf.end);
-	for (int i = 0; i < n; i++)
-		pick[i] = i;
-	for (int first = 0, size; first < n; first += size)
-	{
-		int64_t		n_tokens = 0;
-
-		for (size = 0; first + size < n && size < BATCH_SEQUENCES; size++)
-		{
-			n_tokens += n_tokens_of(&tagger, first + size);
-			if (size > 0 && n_tokens > BATCH_TOKENS)
-				break;
-		}
-		if (model->env->poll(model->env->ctx) != 0)
-			return nn_fail(err, NN_ECANCELED, "canceled");
-		NN_TRY(tag_batch(&tagger, pick + first, size, err));
-	}
-	return NN_OK;
+	tagger.work = nn_arena_create(model->env);
+	if (tagger.work == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	status = tag_all(&tagger, n, err);
+	nn_arena_destroy(tagger.work);
+	return status;
 }

@@ -356,5 +356,7 @@ nn_encode(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
 		return nn_encode_exact(model, inputs, n, scratch, examples, NULL, readings, err);
 	if (model->spec.input == NN_INPUT_TEXT)
 		return encode_text(model, inputs, n, scratch, examples, readings, err);
+	if (model->spec.task == NN_TASK_FORECAST)
+		return nn_encode_windows(model, inputs, n, scratch, examples, NULL, readings, err);
 	return nn_encode_numbers(model, inputs, n, scratch, examples, readings, err);
 }

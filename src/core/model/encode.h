@@ -34,6 +34,13 @@ bool		nn_list_reserve(NnList *list, int64_t n_more, NnArena *arena);
  */
 int			nn_encode_word(const NnModel *model, const char *bytes, int n_bytes, int32_t *ids, bool *is_known);
 
+/* What separates the given words of a text. */
+static inline bool
+nn_encode_is_white(char c)
+{
+	return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 /* Encode inputs[0 ... n - 1] for the model, as examples without targets; all memory from scratch. */
 NnStatus	nn_encode(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
 					  NnExamples *examples, NnReading *readings, NnError *err);
@@ -61,6 +68,15 @@ NnStatus	nn_encode_exact(const NnModel *model, const NnValue *inputs, int n, NnA
 /* Arrays of numbers, standardized (also captions). */
 NnStatus	nn_encode_numbers(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
 							  NnExamples *examples, NnReading *readings, NnError *err);
+
+/*
+ * Forecast: the last window of each series (model/forecast.c).  frames, unless NULL,
+ * gets (n, channels): how to read the answers.  NN_EDATA for a series that is too short.
+ */
+struct NnWindowFrame;
+NnStatus	nn_encode_windows(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
+							  NnExamples *examples, struct NnWindowFrame *frames, NnReading *readings,
+							  NnError *err);
 
 /* Does the input fit the model?  NN_EINVAL, NN_ERANGE, NN_ELIMIT with a message if not. */
 NnStatus	nn_encode_check(const NnModel *model, const NnValue *input, NnError *err);

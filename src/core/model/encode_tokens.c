@@ -21,8 +21,9 @@ struct NnVisit
 	void	   *ctx;
 };
 
+/* base: characters before this text. */
 static NnStatus
-visit_text(NnVisit *visit, const NnValue *value, NnError *err)
+visit_text(NnVisit *visit, const NnValue *value, int64_t base, NnError *err)
 {
 	NnTokenizer tokenizer;
 	NnWord		word;
@@ -39,8 +40,8 @@ visit_text(NnVisit *visit, const NnValue *value, NnError *err)
 			return NN_OK;
 		/* words come in order: walk on to where this one begins and ends */
 		at = nn_utf8_skip(value->text, value->n_bytes, at, word.start - character);
-		place.start = word.start;
-		place.stop = word.stop;
+		place.start = base + word.start;
+		place.stop = base + word.stop;
 		place.bytes = value->text + at;
 		at = nn_utf8_skip(value->text, value->n_bytes, at, word.stop - word.start);
 		place.n_bytes = (int) (value->text + at - place.bytes);
@@ -50,11 +51,11 @@ visit_text(NnVisit *visit, const NnValue *value, NnError *err)
 }
 
 static NnStatus
-visit_characters(NnVisit *visit, const NnValue *value, NnError *err)
+visit_characters(NnVisit *visit, const NnValue *value, int64_t base, NnError *err)
 {
 	size_t		bad_at;
 	size_t		stop;
-	int64_t		character = 0;
+	int64_t		character = base;
 
 	if (!nn_utf8_check(value->text, value->n_bytes, &bad_at))
 		return nn_fail(err, NN_EENCODING, "text is not valid UTF-8 at byte %zu", bad_at + 1);
@@ -75,15 +76,19 @@ static NnStatus
 visit_given(NnVisit *visit, const char *bytes, size_t n_bytes, int64_t *character, NnError *err)
 {
 	char		form[NN_WORD_BYTES];
-	NnPlace		place = {*character, *character + nn_utf8_length(bytes, n_bytes), bytes, (int) n_bytes};
+	NnPlace		place = {*character, 0, bytes, (int) n_bytes};
 	int			n = (int) n_bytes;
+	size_t		bad_at;
 
+	if (!nn_utf8_check(bytes, n_bytes, &bad_at))
+		return nn_fail(err, NN_EENCODING, "text is not valid UTF-8 at byte %zu", bad_at + 1);
+	place.stop = place.start + nn_utf8_length(bytes, n_bytes);
 	*character = place.stop + 1;
 	if (visit->model->spec.task == NN_TASK_TAG)
 		NN_TRY(nn_text_fold(visit->model->env, true, bytes, n_bytes, form, &n, err));
 	else if (n_bytes > NN_WORD_BYTES)
 		return nn_fail(err, NN_EINVAL, "an element of the array is too long for a token");
-	else
+	else if (n_bytes > 0)
 		memcpy(form, bytes, n_bytes);
 	return visit->take(visit, form, n, &place, err);
 }
@@ -94,16 +99,13 @@ visit_split(NnVisit *visit, const NnValue *value, NnError *err)
 {
 	const char *text = value->text;
 	size_t		n_bytes = value->n_bytes;
-	size_t		bad_at;
 	size_t		stop;
 	int64_t		character = 0;
 
-	if (!nn_utf8_check(text, n_bytes, &bad_at))
-		return nn_fail(err, NN_EENCODING, "text is not valid UTF-8 at byte %zu", bad_at + 1);
 	for (size_t at = 0; at < n_bytes; at = stop + 1)
 	{
 		stop = at;
-		while (stop < n_bytes && text[stop] != ' ' && (text[stop] < '\t' || text[stop] > '\r'))
+		while (stop < n_bytes && !nn_encode_is_white(text[stop]))
 			stop++;
 		/* either walks over the white space behind */
 		if (stop > at)
@@ -111,6 +113,25 @@ visit_split(NnVisit *visit, const NnValue *value, NnError *err)
 		else
 			character++;
 	}
+	return NN_OK;
+}
+
+/* An element of text[] that is a text of its own; one space stands between each two. */
+static NnStatus
+visit_element(NnVisit *visit, const NnValue *word, bool is_first, int64_t *character, NnError *err)
+{
+	int64_t		base = *character;
+	NnPlace		space = {base - 1, base, " ", 1};
+
+	if (visit->model->unit == NN_UNIT_CHARACTER)
+	{
+		if (!is_first)
+			NN_TRY(visit->take(visit, space.bytes, space.n_bytes, &space, err));
+		NN_TRY(visit_characters(visit, word, base, err));
+	}
+	else
+		NN_TRY(visit_text(visit, word, base, err));
+	*character = base + nn_utf8_length(word->text, word->n_bytes) + 1;
 	return NN_OK;
 }
 
@@ -122,14 +143,14 @@ visit_value(NnVisit *visit, const NnValue *value, NnError *err)
 	int64_t		character = 0;
 
 	if (value->kind == NN_VALUE_TEXT)
-		return unit == NN_UNIT_CHARACTER ? visit_characters(visit, value, err) :
-			unit == NN_UNIT_GIVEN ? visit_split(visit, value, err) : visit_text(visit, value, err);
+		return unit == NN_UNIT_CHARACTER ? visit_characters(visit, value, 0, err) :
+			unit == NN_UNIT_GIVEN ? visit_split(visit, value, err) : visit_text(visit, value, 0, err);
 	for (int i = 0; i < value->n_words; i++)
 	{
 		NnValue		word = {.kind = NN_VALUE_TEXT, .text = value->words[i], .n_bytes = value->word_bytes[i]};
 
 		NN_TRY(is_given ? visit_given(visit, word.text, word.n_bytes, &character, err) :
-			   visit_text(visit, &word, err));
+			   visit_element(visit, &word, i == 0, &character, err));
 	}
 	return NN_OK;
 }

@@ -61,24 +61,23 @@ nn_file_has_labels(const NnSpec *spec)
 int
 nn_file_flat_steps(const NnSpec *spec)
 {
-	if (spec->wide != NN_WIDE_FLAT && spec->wide != NN_WIDE_LINEAR)
+	if (spec->wide != NN_WIDE_FLAT)
 		return 0;
 	return spec->wide_inputs / spec->embedding;
 }
 
-/* A forecast is of the channels that are read, and the wide branch reads the window. */
+/* The wide branch reads the window, and the level of each channel if that is an input. */
 static const char *
 forecast_problem(const NnModel *model)
 {
 	const NnSpec *spec = &model->spec;
+	int			n_flat = model->window + (nn_spec_has_level(spec) ? 1 : 0);
 
-	if (model->window < 1 || model->window > NN_FILE_MAX_TOKENS)
+	if (model->window < 1 || model->window > NN_MAX_WINDOW)
 		return "\"window\" is out of range";
-	if (model->season < 0 || model->season > NN_FILE_MAX_TOKENS)
+	if (model->season < 0 || model->season > NN_MAX_WINDOW)
 		return "\"season\" is out of range";
-	if (spec->n_outputs / spec->horizon / spec->n_quantiles != spec->embedding)
-		return "the outputs are not a forecast of the channels read";
-	if (spec->wide != NN_WIDE_NONE && nn_file_flat_steps(spec) != model->window)
+	if (spec->wide != NN_WIDE_NONE && spec->wide_inputs != n_flat * nn_spec_channels(spec))
 		return "the wide branch does not read the window";
 	return NULL;
 }
@@ -90,6 +89,8 @@ nn_file_reading_problem(const NnModel *model)
 		return "\"max_tokens\" is out of range";
 	if (nn_file_has_text(&model->spec) && ((int) model->unit < 0 || (int) model->unit >= N_UNITS))
 		return "\"unit\" has no name";
+	if (model->is_running && (model->spec.task != NN_TASK_LANGUAGE || model->spec.is_bidirectional))
+		return "\"running\" is not for this network";
 	return model->spec.task == NN_TASK_FORECAST ? forecast_problem(model) : NULL;
 }
 
@@ -335,7 +336,7 @@ nn_file_read_spec(NnFileReader *reader, NnSpec *spec)
 	return NN_OK;
 }
 
-/* How text is cut; "exact" and "unit" stand there only where they are not the usual. */
+/* How text is cut; "exact", "unit" and "running" stand there only where they are not the usual. */
 static NnStatus
 read_text_members(Members *members, NnModel *model, int *n_units)
 {
@@ -351,6 +352,8 @@ read_text_members(Members *members, NnModel *model, int *n_units)
 		NN_TRY(name_member(members, "unit", nn_file_unit_from_name, &unit));
 		model->unit = (NnUnit) unit;
 	}
+	if (has_member(members, "running"))
+		NN_TRY(boolean_member(members, "running", &model->is_running));
 	return NN_OK;
 }
 
@@ -367,8 +370,8 @@ nn_file_read_reading(NnFileReader *reader)
 		NN_TRY(read_text_members(&members, model, &reader->n_units));
 	if (model->spec.task == NN_TASK_FORECAST)
 	{
-		NN_TRY(integer_member(&members, "window", NN_FILE_MAX_TOKENS, &model->window));
-		NN_TRY(integer_member(&members, "season", NN_FILE_MAX_TOKENS, &model->season));
+		NN_TRY(integer_member(&members, "window", NN_MAX_WINDOW, &model->window));
+		NN_TRY(integer_member(&members, "season", NN_MAX_WINDOW, &model->season));
 	}
 	NN_TRY(close_members(&members));
 	problem = nn_file_reading_problem(model);

@@ -10,6 +10,7 @@
 
 #include "model/file.h"
 #include "model/safetensors.h"
+#include "model/windows.h"
 
 #define NN_FILE_FORMAT			"pg_lstm"
 #define NN_FILE_VERSION			"1"
@@ -22,7 +23,7 @@
 #define NN_FILE_SCALE			"input.scale"
 #define NN_FILE_TARGET			"target"
 
-#define NN_FILE_MAX_TOKENS		1000000 /* largest max_tokens, window and season */
+#define NN_FILE_MAX_TOKENS		1000000 /* largest max_tokens */
 #define NN_FILE_MAX_TRAINING	1000000 /* values and keys in the training record */
 
 /* Numbers converted between two polls: some milliseconds. */
@@ -45,7 +46,7 @@ bool		nn_file_has_text(const NnSpec *spec);
 /* Has the file labels: classes or tags? */
 bool		nn_file_has_labels(const NnSpec *spec);
 
-/* Steps of every input, if the wide branch reads them all; else 0. */
+/* Steps of every input, if they must be so many: where the wide branch is flat; else 0. */
 int			nn_file_flat_steps(const NnSpec *spec);
 
 /* Names of units as they stand in "reading"; -1 from nn_file_unit_from_name() if unknown. */

@@ -170,7 +170,7 @@ static NnStatus
 read_channels(NnFileReader *reader)
 {
 	NnModel    *model = reader->model;
-	int			n = nn_spec_input_width(&model->spec);
+	int			n = nn_spec_channels(&model->spec);
 	const NnSafetensor *mean;
 	const NnSafetensor *scale;
 

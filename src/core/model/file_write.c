@@ -70,7 +70,7 @@ check_training(const NnModel *model, NnError *err)
 static NnStatus
 check_channels(const NnModel *model, NnError *err)
 {
-	if (model->n_channels != nn_spec_input_width(&model->spec) ||
+	if (model->n_channels != nn_spec_channels(&model->spec) ||
 		model->flat_steps != nn_file_flat_steps(&model->spec))
 		return nn_fail(err, NN_EINVAL, "the model has %d channels and %d steps of fixed length, its network has others",
 					   model->n_channels, model->flat_steps);
@@ -200,7 +200,7 @@ write_spec(NnArray *out, const NnSpec *spec)
 	return nn_write_bytes(out, "}", 1);
 }
 
-/* How text is cut.  The last two are younger than the others: files without them read as they always did. */
+/* How text is cut.  The last three are younger than the others: files without them read as they always did. */
 static NnStatus
 write_text_members(NnArray *out, const NnModel *model)
 {
@@ -212,6 +212,8 @@ write_text_members(NnArray *out, const NnModel *model)
 		NN_TRY(nn_write_format(out, ",\"exact\":true"));
 	if (model->unit != NN_UNIT_WORD)
 		NN_TRY(nn_write_format(out, ",\"unit\":\"%s\"", nn_file_unit_name(model->unit)));
+	if (model->is_running)
+		NN_TRY(nn_write_format(out, ",\"running\":true"));
 	return NN_OK;
 }
 

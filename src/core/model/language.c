@@ -23,7 +23,8 @@ typedef struct Generation
 	NnArena    *step;
 	NnState		state;
 	float	   *log_p;			/* (V) of what follows */
-	NnArray		bytes;			/* written so far, as the tokens have them */
+	NnArray		bytes;			/* written so far, for finding the stop text */
+	bool		is_continued;	/* behind a prompt that says something */
 } Generation;
 
 /* Read one token. */
@@ -39,32 +40,55 @@ read_token(Generation *generation, int32_t token, NnError *err)
 }
 
 static NnStatus
-read_prompt(Generation *generation, const NnValue *prompt, bool *is_empty, NnError *err)
+read_prompt(Generation *generation, const NnValue *prompt, NnError *err)
 {
 	NnExamples	examples;
 
 	NN_TRY(read_token(generation, NN_TOKEN_END, err));
-	*is_empty = true;
 	if (prompt == NULL)
 		return NN_OK;
 	NN_TRY(nn_encode_exact(generation->model, prompt, 1, generation->scratch, &examples, NULL, NULL, err));
-	*is_empty = examples.token_start[1] == 0;
+	generation->is_continued = examples.token_start[1] > 0;
 	for (int64_t i = 0; i < examples.token_start[1]; i++)
 		NN_TRY(read_token(generation, examples.token[i], err));
 	return NN_OK;
 }
 
-/* Where the stop text begins in what was written, or -1. */
-static int64_t
-find_stop(const Generation *generation)
+static bool
+is_whole_word(const NnModel *model, int32_t token)
+{
+	return token >= 256 + nn_vocabulary_n_units(model->vocabulary);
+}
+
+/* The bytes of the last of n tokens, with or without a space before them as in the text (written.c). */
+static NnStatus
+write_token(Generation *generation, const int32_t *token, int n)
+{
+	const NnModel *model = generation->model;
+	bool		is_first = n == 1 && !generation->is_continued;
+	int			n_bytes;
+	const char *bytes = nn_vocabulary_bytes(model->vocabulary, token[n - 1], &n_bytes);
+
+	if (is_first && model->unit == NN_UNIT_WORD && n_bytes > 0 && bytes[0] == ' ')
+		return nn_write_bytes(&generation->bytes, bytes + 1, (size_t) n_bytes - 1);
+	if (!is_first && model->unit == NN_UNIT_GIVEN &&
+		(n == 1 || is_whole_word(model, token[n - 1]) || is_whole_word(model, token[n - 2])))
+		NN_TRY(nn_write_bytes(&generation->bytes, " ", 1));
+	return nn_write_bytes(&generation->bytes, bytes, (size_t) n_bytes);
+}
+
+/* Is the stop text in what was written?  It was not in the first n_before bytes. */
+static bool
+has_stop(const Generation *generation, size_t n_before)
 {
 	const char *stop = generation->options->stop;
 	size_t		n_stop = stop != NULL ? strlen(stop) : 0;
 
-	for (size_t at = 0; n_stop > 0 && at + n_stop <= generation->bytes.n; at++)
+	for (size_t at = n_before < n_stop ? 0 : n_before - n_stop + 1;
+		 n_stop > 0 && at + n_stop <= generation->bytes.n; at++)
 		if (memcmp((const char *) generation->bytes.data + at, stop, n_stop) == 0)
-			return (int64_t) at;
-	return -1;
+			return true;
+	return false;
 }
 
 static NnStatus
@@ -80,8 +104,7 @@ write_tokens(Generation *generation, int32_t *token, NnWritten *out, NnError *er
 	{
 		int32_t		next = nn_sample_token(generation->log_p, model->spec.vocabulary, options->temperature,
 										   options->top_k, &rng);
-		int			n_bytes;
-		const char *bytes;
+		size_t		n_before = generation->bytes.n;
 
 		out->log_probability += (double) generation->log_p[next];
 		if (!isfinite(out->log_probability))
@@ -90,10 +113,9 @@ write_tokens(Generation *generation, int32_t *token, NnWritten *out, NnError *er
 		if (next == NN_TOKEN_END)
 			break;
 		token[out->n_tokens++] = next;
-		bytes = nn_vocabulary_bytes(model->vocabulary, next, &n_bytes);
-		if (nn_write_bytes(&generation->bytes, bytes, (size_t) n_bytes) != NN_OK)
+		if (write_token(generation, token, out->n_tokens) != NN_OK)
 			return nn_fail(err, NN_ENOMEM, "out of memory");
-		if (find_stop(generation) >= 0)
+		if (has_stop(generation, n_before))
 			break;
 		NN_TRY(read_token(generation, next, err));
 	}
@@ -119,16 +141,16 @@ generate(Generation *generation, const NnValue *prompt, NnWritten *out, NnError 
 	const NnSpec *spec = &generation->model->spec;
 	size_t		n_state = (size_t) spec->n_layers * (size_t) spec->hidden;
 	int32_t    *token = NN_TAKE(generation->scratch, int32_t, (size_t) generation->options->max_tokens + 1);
-	bool		is_empty;
 
 	generation->state.h = NN_ALLOC(generation->scratch, float, n_state);
 	generation->state.c = NN_ALLOC(generation->scratch, float, n_state);
 	generation->log_p = NN_TAKE(generation->scratch, float, (size_t) spec->vocabulary);
 	if (token == NULL || generation->state.h == NULL || generation->state.c == NULL || generation->log_p == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
-	NN_TRY(read_prompt(generation, prompt, &is_empty, err));
+	NN_TRY(read_prompt(generation, prompt, err));
 	NN_TRY(write_tokens(generation, token, out, err));
-	NN_TRY(nn_written_text(generation->model, token, out->n_tokens, !is_empty, generation->scratch, out, err));
+	NN_TRY(nn_written_text(generation->model, token, out->n_tokens, generation->is_continued, generation->scratch, out,
+						   err));
 	cut_at_stop(generation->options->stop, out);
 	return NN_OK;
 }
@@ -159,12 +181,6 @@ nn_generate(const NnModel *model, const NnValue *prompt, const NnWriteOptions *o
 
 /* ---- likelihood ---------------------------------------------------------------------------- */
 
-static bool
-is_white(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 /* Words and characters of an input, the end counted as one of each. */
 static void
 count_units(const NnValue *input, NnLikelihood *out)
@@ -175,7 +191,7 @@ count_units(const NnValue *input, NnLikelihood *out)
 	{
 		out->n_characters += nn_utf8_length(input->text, input->n_bytes);
 		for (size_t i = 0; i < input->n_bytes; i++)
-			out->n_words += !is_white(input->text[i]) && (i == 0 || is_white(input->text[i - 1]));
+			out->n_words += !nn_encode_is_white(input->text[i]) && (i == 0 || nn_encode_is_white(input->text[i - 1]));
 		return;
 	}
 	out->n_words += input->n_words;
@@ -266,31 +282,156 @@ nn_likelihood(const NnModel *model, const NnValue *inputs, int n, NnArena *scrat
 	return NN_OK;
 }
 
-/* ---- embedding -------------------------------------------------------------------------------- */
+/* ---- running text -------------------------------------------------------------------------- */
+
+/* Texts that are read one after the other. */
+typedef struct Reader
+{
+	const NnModel *model;
+	NnState    *state;
+	NnArena    *text;			/* reset for every text: its tokens */
+	NnArena    *part;			/* reset for every part of one */
+} Reader;
+
+/* How many steps of a text are read at once: as many as there is memory for. */
+static int
+steps_at_once(const NnModel *model, int n_distinct)
+{
+	NnBatchSize size = {.B = 1, .N = BATCH_TOKENS, .U = n_distinct};
+
+	while (size.N > 16 && nn_net_batch_bytes(&model->spec, false, &size) > BATCH_BYTES)
+		size.N /= 2;
+	return (int) size.N;
+}
+
+/* Steps first ... first + *n - 1 of a batch of one sequence, as a batch. */
+static NnBatch
+cut_steps(const NnBatch *whole, int first, const int32_t *n)
+{
+	NnBatch		part = *whole;
+
+	/* each step has one row, so active and offset begin as they do anywhere */
+	part.n_steps = *n;
+	part.n_rows = *n;
+	part.length = n;
+	part.token += first;
+	part.row_label += first;
+	return part;
+}
+
+static NnStatus
+read_part(const Reader *reader, const NnBatch *part, NnLikelihood *out, NnError *err)
+{
+	float	   *log_p;
+
+	nn_arena_reset(reader->part);
+	NN_TRY(nn_arena_poll(reader->part));
+	log_p = NN_TAKE(reader->part, float, (size_t) part->n_rows);
+	if (log_p == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	NN_TRY(nn_net_log_likelihood(reader->model->net, part, reader->state, reader->part, log_p, err));
+	for (int r = 0; r < part->n_rows; r++)
+		out->sum += (double) log_p[r];
+	out->n_tokens += part->n_rows;
+	if (!isfinite(out->sum))
+		return nn_fail(err, NN_EFORMAT, "the model's weights give no finite answer");
+	return NN_OK;
+}
+
+static NnStatus
+read_text(const Reader *reader, const NnValue *input, NnLikelihood *out, NnReading *reading, NnError *err)
+{
+	const NnModel *model = reader->model;
+	int32_t		pick = 0;
+	int32_t		order;
+	int			n_part;
+	NnExamples	examples;
+	NnBatch		whole;
+
+	nn_arena_reset(reader->text);
+	NN_TRY(nn_encode_exact(model, input, 1, reader->text, &examples, NULL, reading, err));
+	NN_TRY(nn_batch_pack(&whole, &model->spec, &examples, &pick, 1, 0.0f, NULL, reader->text, &order, err));
+	n_part = steps_at_once(model, whole.n_distinct);
+	count_units(input, out);
+	out->sum = 0.0;
+	out->n_tokens = 0;
+	for (int first = 0; first < whole.n_steps; first += n_part)
+	{
+		int32_t		n = whole.n_steps - first < n_part ? whole.n_steps - first : n_part;
+		NnBatch		part = cut_steps(&whole, first, &n);
+
+		NN_TRY(read_part(reader, &part, out, err));
+	}
+	return NN_OK;
+}
 
 NnStatus
-nn_embed(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch, float *out, NnError *err)
+nn_likelihood_running(const NnModel *model, const NnValue *inputs, int n, NnState *state,
+					  NnArena *scratch, NnLikelihood *out, NnReading *readings, NnError *err)
 {
-	size_t		H = (size_t) model->spec.hidden;
+	Reader		reader = {.model = model, .state = state, .part = scratch};
+	NnStatus	status = NN_OK;
 
-	memset(out, 0, (size_t) n * H * sizeof(float));
+	if (model->spec.is_bidirectional)
+		return nn_fail(err, NN_EINVAL, "a model that reads in both directions cannot go on from where a text ended");
+	reader.text = nn_arena_create(model->env);
+	if (reader.text == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	for (int i = 0; status == NN_OK && i < n; i++)
+		status = read_text(&reader, &inputs[i], &out[i], readings != NULL ? &readings[i] : NULL, err);
+	nn_arena_destroy(reader.text);
+	return status;
+}
+
+/* ---- embedding -------------------------------------------------------------------------------- */
+
+int
+nn_embed_width(const NnModel *model)
+{
+	bool		has_both = model->spec.is_bidirectional && model->spec.task != NN_TASK_LANGUAGE;
+
+	return model->spec.hidden * (has_both ? 2 : 1);
+}
+
+static NnStatus
+embed_text(const NnModel *model, const NnValue *input, NnArena *scratch, float *out, NnReading *reading, NnError *err)
+{
+	size_t		width = (size_t) nn_embed_width(model);
+	int32_t		pick = 0;
+	int32_t		order;
+	NnExamples	examples;
+	NnBatch		batch;
+	float	   *states;
+
+	memset(out, 0, width * sizeof(float));
+	NN_TRY(nn_encode(model, input, 1, scratch, &examples, reading, err));
+	NN_TRY(nn_batch_pack(&batch, &model->spec, &examples, &pick, 1, 0.0f, NULL, scratch, &order, err));
+	if (batch.n_rows == 0)
+		return NN_OK;
+	NN_TRY(check_memory(model, batch.n_rows, 1, err));
+	states = NN_TAKE(scratch, float, (size_t) batch.n_rows * width);
+	if (states == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	NN_TRY(nn_net_states(model->net, &batch, scratch, states, err));
+	for (int r = 0; r < batch.n_rows; r++)
+		nn_axpy((int64_t) width, 1.0f / (float) batch.n_rows, states + (size_t) r * width, out);
+	if (!nn_all_finite((int64_t) width, out))
+		return nn_fail(err, NN_EFORMAT, "the model's weights give no finite answer");
+	return NN_OK;
+}
+
+NnStatus
+nn_embed(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch, float *out,
+		 NnReading *readings, NnError *err)
+{
+	size_t		width = (size_t) nn_embed_width(model);
+
 	for (int i = 0; i < n; i++)
 	{
-		int32_t		pick = 0;
-		int32_t		order;
-		NnExamples	examples;
-		NnBatch		batch;
-		float	   *states;
-
-		NN_TRY(nn_encode(model, &inputs[i], 1, scratch, &examples, NULL, err));
-		NN_TRY(nn_batch_pack(&batch, &model->spec, &examples, &pick, 1, 0.0f, NULL, scratch, &order, err));
-		NN_TRY(check_memory(model, batch.n_rows, 1, err));
-		states = NN_TAKE(scratch, float, (size_t) batch.n_rows * H);
-		if (states == NULL && batch.n_rows > 0)
-			return nn_fail(err, NN_ENOMEM, "out of memory");
-		NN_TRY(nn_net_states(model->net, &batch, scratch, states, err));
-		for (int r = 0; r < batch.n_rows; r++)
-			nn_axpy((int64_t) H, 1.0f / (float) batch.n_rows, states + (size_t) r * H, out + (size_t) i * H);
+		nn_arena_reset(scratch);
+		NN_TRY(nn_arena_poll(scratch));
+		NN_TRY(embed_text(model, &inputs[i], scratch, out + (size_t) i * width,
+						  readings != NULL ? &readings[i] : NULL, err));
 	}
 	return NN_OK;
 }

@@ -47,55 +47,6 @@ set_vectors(NnLearner *learner)
 	}
 }
 
-/* Vectors of the tokens that both vocabularies hold. */
-static void
-start_embedding(NnModel *model, const NnModel *warm)
-{
-	NnTensor   *to = nn_net_find_tensor(model->net, "embedding.weight");
-	const NnTensor *from = nn_net_find_tensor(warm->net, "embedding.weight");
-	int			n_shared = 256 + nn_vocabulary_n_units(warm->vocabulary);
-
-	if (to == NULL || from == NULL || to->n_columns != from->n_columns)
-		return;
-	for (int id = 0; id < nn_vocabulary_n(model->vocabulary); id++)
-	{
-		int			n_bytes;
-		const char *bytes = nn_vocabulary_bytes(model->vocabulary, id, &n_bytes);
-		int			other = id < 256 ? id : nn_vocabulary_find(warm->vocabulary, bytes, n_bytes);
-
-		/* the same vocabulary has the same units */
-		if (other < 0 && to->n_rows == from->n_rows && id < n_shared)
-			other = id;
-		if (other >= 0)
-			memcpy(to->data + (size_t) id * (size_t) to->n_columns,
-				   from->data + (size_t) other * (size_t) to->n_columns, (size_t) to->n_columns * sizeof(float));
-	}
-}
-
-/*
- * Weights of the model to start from: the embedding of words that both know, the
- * recurrent layers and readout where their shapes agree.
- */
-static void
-start_warm(NnLearner *learner)
-{
-	NnModel    *model = learner->model;
-	const NnModel *warm = learner->warm;
-
-	if (warm == NULL)
-		return;
-	for (int i = 0; i < nn_net_n_tensors(model->net); i++)
-	{
-		NnTensor   *to = nn_net_tensor(model->net, i);
-		const NnTensor *from = nn_net_find_tensor(warm->net, to->name);
-
-		if (strncmp(to->name, "rnn.", 4) == 0 && from != NULL && from->n_rows == to->n_rows &&
-			from->n_columns == to->n_columns)
-			memcpy(to->data, from->data, (size_t) to->n_rows * (size_t) to->n_columns * sizeof(float));
-	}
-	start_embedding(model, warm);
-}
-
 /* Weight n / (C n_c) for label c (King and Zeng 2001; scikit-learn's "balanced"). */
 static NnStatus
 weigh_classes(NnLearner *learner, NnError *err)
@@ -118,9 +69,26 @@ weigh_classes(NnLearner *learner, NnError *err)
 	return NN_OK;
 }
 
-/* One training on the parts as they are: a new net in the model, trained. */
+void
+nn_learner_train_options(const NnLearner *learner, NnTrainOptions *options)
+{
+	const NnVocabulary *vocabulary = learner->model->vocabulary;
+
+	nn_recipe_train_options(&learner->options, options);
+	if (learner->task == NN_TASK_FORECAST)
+	{
+		options->max_examples = NN_RECIPE_EPOCH_WINDOWS;
+		options->is_start_kept = learner->model->spec.wide == NN_WIDE_LINEAR;
+	}
+	options->first_sampled = vocabulary != NULL ? 256 + nn_vocabulary_n_units(vocabulary) : 0;
+}
+
+/*
+ * One training on the parts as they are: a new net in the model, trained for n_epochs
+ * of those that are planned; 0 leaves the first weights, which a forecast solves for.
+ */
 static NnStatus
-train_once(NnLearner *learner, NnTrainReport *report, NnError *err)
+train_once(NnLearner *learner, int n_epochs, NnTrainReport *report, NnError *err)
 {
 	NnModel    *model = learner->model;
 	NnTrainOptions options;
@@ -128,9 +96,9 @@ train_once(NnLearner *learner, NnTrainReport *report, NnError *err)
 
 	nn_rng_seed(&rng, (uint64_t) learner->options.seed);
 	NN_TRY(weigh_classes(learner, err));
-	nn_recipe_train_options(&learner->options, &options);
+	nn_learner_train_options(learner, &options);
 	options.class_weight = learner->class_weight;
-	options.first_sampled = model->vocabulary != NULL ? 256 + nn_vocabulary_n_units(model->vocabulary) : 0;
+	options.stop = n_epochs;
 	nn_arena_destroy(model->net_arena);
 	model->net = NULL;
 	model->net_arena = nn_arena_create(learner->env);
@@ -139,9 +107,14 @@ train_once(NnLearner *learner, NnTrainReport *report, NnError *err)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	NN_TRY(nn_net_create(&model->net, model->net_arena, &model->spec, true, err));
 	NN_TRY(nn_net_init(model->net, &rng));
+	nn_net_remember(model->net, learner->options.remember, &rng);
 	set_vectors(learner);
-	start_warm(learner);
+	NN_TRY(nn_learner_start_warm(learner, err));
+	if (model->spec.wide == NN_WIDE_LINEAR)
+		NN_TRY(nn_learner_solve_linear(learner, err));
 	nn_net_pack(model->net);
+	if (n_epochs == 0)
+		return NN_OK;
 	return nn_train(model->net, &learner->train.examples, &learner->valid.examples, &options,
 					learner->env, report, err);
 }
@@ -171,27 +144,41 @@ round_weights(NnLearner *learner, NnError *err)
 
 /*
  * Train once more on all rows, for as many epochs as the first time and with the
- * scales fitted then.  The report stays that of the first training: there are no
+ * scales fitted then.  A forecast's first training stopped early, and its best epoch had
+ * the rates of that early epoch: they are planned for all of them again.  The report stays that of the first training: there are no
  * unseen rows left to ask.
  */
 static NnStatus
-refit(NnLearner *learner, NnError *err)
+refit(NnLearner *learner, NnTrainReport *report, NnError *err)
 {
-	NnTrainReport *report = nn_arena_alloc(learner->model->arena, 1, sizeof(NnTrainReport));
+	int			n_epochs = learner->report.train.best_epoch;
 	float		scale[2];
 	const NnTensor *tensor = nn_net_find_tensor(learner->model->net, "scale");
 
-	if (report == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
 	if (tensor != NULL)
 		memcpy(scale, tensor->data, sizeof(scale));
-	learner->options.epochs = learner->report.train.best_epoch;
+	if (learner->task != NN_TASK_FORECAST)
+		learner->options.epochs = n_epochs;
 	NN_TRY(nn_learner_make_parts(learner, true, err));
-	NN_TRY(train_once(learner, report, err));
+	NN_TRY(train_once(learner, n_epochs, report, err));
 	if (tensor != NULL)
 		memcpy(nn_net_find_tensor(learner->model->net, "scale")->data, scale, sizeof(scale));
 	learner->report.is_refitted = true;
 	return round_weights(learner, err);
+}
+
+static NnStatus
+refit_unseen(NnLearner *learner, NnError *err)
+{
+	NnTrainReport *report = learner->env->alloc(learner->env->ctx, sizeof(NnTrainReport));
+	NnStatus	status = NN_ENOMEM;
+
+	if (report != NULL)
+		status = refit(learner, report, err);
+	else
+		nn_fail(err, status, "out of memory");
+	learner->env->release(learner->env->ctx, report);
+	return status;
 }
 
 NnStatus
@@ -204,7 +191,7 @@ nn_learner_train(NnLearner *learner, const NnLearnReport **report, NnError *err)
 		return nn_fail(err, NN_EINTERNAL, "training before the plan");
 	memset(own, 0, sizeof(*own));
 	own->plan = learner->plan;
-	NN_TRY(train_once(learner, &own->train, err));
+	NN_TRY(train_once(learner, learner->options.epochs, &own->train, err));
 	NN_TRY(round_weights(learner, err));
 	if (learner->task == NN_TASK_CLASSIFY || learner->task == NN_TASK_REGRESS)
 		NN_TRY(nn_fit_scales(learner->model->net, &learner->valid.examples, learner->env, err));
@@ -213,7 +200,7 @@ nn_learner_train(NnLearner *learner, const NnLearnReport **report, NnError *err)
 	if (n_bytes > learner->peak_bytes)
 		learner->peak_bytes = n_bytes;
 	if (learner->options.refit == 1 && learner->valid.examples.n > 0)
-		NN_TRY(refit(learner, err));
+		NN_TRY(refit_unseen(learner, err));
 	*report = own;
 	return NN_OK;
 }

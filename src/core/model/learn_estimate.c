@@ -3,22 +3,23 @@
  */
 #include "model/learn_private.h"
 
-/* FLOP/s of a recurrent product on this machine, now: the best of a few short turns, about 5 ms. */
+/* FLOP/s of a recurrent product on this machine, now: the best of a few short turns, about 5 ms in all. */
 static double
 measure_rate(const NnLearner *learner)
 {
 	const int	M = 32;
 	const int	N = 512;
 	const int	K = 128;
-	const int	n_products = 50;
+	const int	n_products = 10;
 	const NnEnv *env = learner->env;
 	NnArena    *arena = nn_arena_create(env);
 	float	   *a = arena == NULL ? NULL : NN_ALLOC(arena, float, (size_t) (M * K));
 	float	   *w = arena == NULL ? NULL : NN_ALLOC(arena, float, nn_pack_floats(K, N));
 	float	   *c = arena == NULL ? NULL : NN_ALLOC(arena, float, (size_t) (M * N));
 	double		best = 1.0;
+	double		begun = env->now(env->ctx);
 
-	for (int turn = 0; turn < 5 && a != NULL && w != NULL && c != NULL; turn++)
+	for (int turn = 0; turn < 5 && (turn == 0 || env->now(env->ctx) - begun < 5e-3) && a != NULL && w != NULL && c != NULL; turn++)
 	{
 		double		start = env->now(env->ctx);
 		double		seconds;
@@ -31,6 +32,27 @@ measure_rate(const NnLearner *learner)
 	}
 	nn_arena_destroy(arena);
 	return best;
+}
+
+/* FLOPs of an epoch's written tokens: the softmax, and the decoder below it. */
+static double
+writing_flops(const NnLearner *learner)
+{
+	const NnSpec *spec = &learner->model->spec;
+	const NnExamples *examples = &learner->train.examples;
+	double		D = nn_spec_decoder_hidden(spec);
+	double		n_columns = spec->vocabulary;
+	double		n_tokens;
+
+	if (!nn_task_writes_text(spec->task))
+		return 0.0;
+	if (learner->options.samples > 0 && learner->options.samples < spec->vocabulary)
+		n_columns = learner->options.samples;
+	n_tokens = (double) examples->n + (double) (spec->task == NN_TASK_LANGUAGE ?
+												examples->token_start[examples->n] :
+												examples->written_start[examples->n]);
+	return 6.0 * n_tokens * (spec->embedding * n_columns +
+							 spec->decoder_layers * nn_cell_gates(spec->cell) * D * 2.5 * D);
 }
 
 /*
@@ -56,10 +78,15 @@ estimate_seconds(const NnLearner *learner)
 	if (spec->cell != NN_CELL_NONE)
 		for (int k = 0; k < spec->n_layers; k++)
 		{
-			double		n_in = k == 0 ? spec->embedding : directions * H;
+			double		n_in = k == 0 ? nn_spec_input_width(spec) : directions * H;
 
 			flops += 6.0 * directions * nn_cell_gates(spec->cell) * H * (n_in + H) * tokens;
 		}
+	flops += writing_flops(learner);
+	if (spec->wide == NN_WIDE_LINEAR)
+		flops += 6.0 * (double) examples->n * spec->wide_inputs * spec->n_outputs;
+	if (spec->task == NN_TASK_FORECAST && examples->n > NN_RECIPE_EPOCH_WINDOWS)
+		flops *= (double) NN_RECIPE_EPOCH_WINDOWS / (double) examples->n;
 	return learner->options.epochs * (flops / (0.5 * measure_rate(learner)) +
 									  features * spec->wide_hidden * 1e-9 +
 									  (double) examples->n * spec->n_outputs * 1e-8);
@@ -68,8 +95,10 @@ estimate_seconds(const NnLearner *learner)
 static size_t
 net_bytes(const NnLearner *learner, const NnTrainOptions *train)
 {
-	return nn_size_add(nn_net_bytes(&learner->model->spec, true),
-					   nn_train_bytes(&learner->model->spec, &learner->train.examples, train));
+	size_t		in_training = nn_train_bytes(&learner->model->spec, &learner->train.examples, train);
+	size_t		before = nn_learner_linear_bytes(learner);
+
+	return nn_size_add(nn_net_bytes(&learner->model->spec, true), in_training > before ? in_training : before);
 }
 
 void
@@ -79,7 +108,7 @@ nn_learner_fill_plan(NnLearner *learner)
 	const NnSpec *spec = &learner->model->spec;
 	NnTrainOptions train;
 
-	nn_recipe_train_options(&learner->options, &train);
+	nn_learner_train_options(learner, &train);
 	plan->spec = *spec;
 	plan->n_rows = (int64_t) learner->rows.n;
 	plan->n_train = learner->train.examples.n;
@@ -90,6 +119,8 @@ nn_learner_fill_plan(NnLearner *learner)
 	plan->n_parameters = nn_spec_n_numbers(spec);
 	plan->n_features = spec->wide == NN_WIDE_BAG ? spec->wide_inputs : 0;
 	plan->peak_bytes = nn_size_add(nn_learner_bytes(learner), net_bytes(learner, &train));
+	if (learner->options.refit == 1)
+		plan->peak_bytes = nn_size_add(plan->peak_bytes, sizeof(NnTrainReport));
 	plan->n_epochs = learner->options.epochs;
 	plan->batch = learner->options.batch;
 	plan->seconds = estimate_seconds(learner);

@@ -26,6 +26,8 @@ nn_part_init(NnPart *part, const NnEnv *env)
 	nn_array_init(&part->values, env, sizeof(float));
 	nn_array_init(&part->label, env, sizeof(int32_t));
 	nn_array_init(&part->target, env, sizeof(float));
+	nn_array_init(&part->flat, env, sizeof(float));
+	nn_array_init(&part->weight, env, sizeof(float));
 	nn_array_init(&part->tag, env, sizeof(int32_t));
 	nn_array_init(&part->written_start, env, sizeof(int64_t));
 	nn_array_init(&part->written, env, sizeof(int32_t));
@@ -43,6 +45,8 @@ nn_part_free(NnPart *part)
 	nn_array_free(&part->values);
 	nn_array_free(&part->label);
 	nn_array_free(&part->target);
+	nn_array_free(&part->flat);
+	nn_array_free(&part->weight);
 	nn_array_free(&part->tag);
 	nn_array_free(&part->written_start);
 	nn_array_free(&part->written);
@@ -56,6 +60,7 @@ nn_part_bytes(const NnPart *part)
 		nn_array_bytes(&part->bag_start) + nn_array_bytes(&part->bag_row) +
 		nn_array_bytes(&part->bag_n_words) + nn_array_bytes(&part->step_start) +
 		nn_array_bytes(&part->values) + nn_array_bytes(&part->label) + nn_array_bytes(&part->target) +
+		nn_array_bytes(&part->flat) + nn_array_bytes(&part->weight) +
 		nn_array_bytes(&part->tag) + nn_array_bytes(&part->written_start) + nn_array_bytes(&part->written);
 }
 

@@ -8,8 +8,9 @@
 
 #include "nn/crf.h"
 
-/* Examples measured together. */
-#define MEASURE_BATCH	64
+/* A batch ends at so many examples or, past its first, so many tokens. */
+#define BATCH_SEQUENCES	64
+#define BATCH_TOKENS	8192
 
 /* ---- labels and numbers ------------------------------------------------------------- */
 
@@ -79,7 +80,6 @@ typedef struct Sums
 {
 	NnBatchScore score;
 	NnSpanCount *spans;			/* (1 + types); NULL unless tags are BIO */
-	int64_t		n_right;		/* tags of the best legal paths */
 } Sums;
 
 /* Tags of one sequence of a packed batch. */
@@ -108,7 +108,8 @@ measure_paths(const NnModel *model, const NnBatch *batch, NnArena *scratch, Sums
 	NN_TRY(nn_net_emissions(model->net, batch, scratch, emission, err));
 	NN_TRY(nn_crf_decode(&crf, model->allowed != NULL ? &rules : NULL, batch, emission, scratch, best, err));
 	for (size_t r = 0; r < N; r++)
-		sums->n_right += best[r] == batch->row_label[r];
+		sums->score.n_right += best[r] == batch->row_label[r];
+	sums->score.n_tokens += batch->n_rows;
 	for (int b = 0; b < batch->n_sequences && sums->spans != NULL; b++)
 	{
 		unpack_tags(batch, b, batch->row_label, truth);
@@ -118,15 +119,28 @@ measure_paths(const NnModel *model, const NnBatch *batch, NnArena *scratch, Sums
 	return NN_OK;
 }
 
+/* How many examples from the first on make a batch. */
+static int
+cut_batch(const NnExamples *examples, int64_t first)
+{
+	int64_t		stop = first + 1;
+
+	while (stop < examples->n && stop - first < BATCH_SEQUENCES &&
+		   examples->token_start[stop + 1] - examples->token_start[first] <= BATCH_TOKENS)
+		stop++;
+	return (int) (stop - first);
+}
+
+/* Tags: the best legal paths of all held-out examples. */
 static NnStatus
-measure_batches(NnLearner *learner, NnArena *scratch, Sums *sums, NnError *err)
+measure_tags(NnLearner *learner, NnArena *scratch, Sums *sums, NnError *err)
 {
 	const NnExamples *valid = &learner->valid.examples;
 	const NnModel *model = learner->model;
+	int			n;
 
-	for (int64_t first = 0; first < valid->n; first += MEASURE_BATCH)
+	for (int64_t first = 0; first < valid->n; first += n)
 	{
-		int			n = (int) (valid->n - first < MEASURE_BATCH ? valid->n - first : MEASURE_BATCH);
 		int32_t    *pick;
 		int32_t    *order;
 		NnBatch		batch;
@@ -134,6 +148,7 @@ measure_batches(NnLearner *learner, NnArena *scratch, Sums *sums, NnError *err)
 		if (learner->env->poll(learner->env->ctx) != 0)
 			return nn_fail(err, NN_ECANCELED, "canceled");
 		nn_arena_reset(scratch);
+		n = cut_batch(valid, first);
 		pick = NN_TAKE(scratch, int32_t, (size_t) n);
 		order = NN_TAKE(scratch, int32_t, (size_t) n);
 		if (pick == NULL || order == NULL)
@@ -141,22 +156,9 @@ measure_batches(NnLearner *learner, NnArena *scratch, Sums *sums, NnError *err)
 		for (int i = 0; i < n; i++)
 			pick[i] = (int32_t) (first + i);
 		NN_TRY(nn_batch_pack(&batch, &model->spec, valid, pick, n, 0.0f, NULL, scratch, order, err));
-		NN_TRY(nn_net_score(model->net, &batch, NULL, scratch, &sums->score, err));
-		if (model->spec.task == NN_TASK_TAG)
-			NN_TRY(measure_paths(model, &batch, scratch, sums, err));
+		NN_TRY(measure_paths(model, &batch, scratch, sums, err));
 	}
 	return NN_OK;
-}
-
-/* A running text was measured as it runs, by the trainer. */
-static double
-mean_loss(const NnLearner *learner, const Sums *sums)
-{
-	const NnTrainReport *train = &learner->report.train;
-
-	if (learner->valid.examples.is_running && train->best_epoch > 0)
-		return train->epoch[train->best_epoch - 1].loss_valid;
-	return sums->score.loss / (double) sums->score.n_tokens;
 }
 
 static NnStatus
@@ -173,14 +175,18 @@ measure_tokens(NnLearner *learner, NnArena *arena, NnArena *scratch, NnError *er
 		if (sums.spans == NULL)
 			return nn_fail(err, NN_ENOMEM, "out of memory");
 	}
-	NN_TRY(measure_batches(learner, scratch, &sums, err));
+	if (is_tag)
+		NN_TRY(measure_tags(learner, scratch, &sums, err));
+	else
+		NN_TRY(nn_score(model->net, &learner->valid.examples, learner->options.batch, learner->options.bptt,
+						learner->env, &sums.score, err));
 	metrics->n = learner->valid.examples.n;
 	metrics->n_tokens = sums.score.n_tokens;
 	if (sums.score.n_tokens == 0)
 		return NN_OK;
-	metrics->token_accuracy = (double) (is_tag ? sums.n_right : sums.score.n_right) / (double) sums.score.n_tokens;
+	metrics->token_accuracy = (double) sums.score.n_right / (double) sums.score.n_tokens;
 	if (!is_tag)
-		metrics->perplexity = exp(mean_loss(learner, &sums));
+		metrics->perplexity = exp(sums.score.loss / (double) sums.score.n_tokens);
 	if (sums.spans != NULL)
 	{
 		metrics->precision = nn_span_precision(&sums.spans[0]);
@@ -208,6 +214,8 @@ nn_learner_measure(NnLearner *learner, NnError *err)
 	scratch = nn_arena_create(learner->env);
 	if (arena == NULL || scratch == NULL)
 		status = nn_fail(err, NN_ENOMEM, "out of memory");
+	else if (learner->task == NN_TASK_FORECAST)
+		status = nn_learner_judge_forecast(learner, arena, scratch, err);
 	else
 		status = nn_task_is_pooled(learner->task) ? measure_pooled(learner, arena, err) :
 			measure_tokens(learner, arena, scratch, err);

@@ -21,9 +21,9 @@
 
 /* ---- order and split -------------------------------------------------------------- */
 
-/* Heapsort of row numbers by (input hash, target hash): qsort has no context, and equal rows need no order. */
+/* By (input hash, target hash); equal rows need no order. */
 static bool
-is_before(const NnLearner *learner, int32_t a, int32_t b)
+is_row_before(const NnLearner *learner, int32_t a, int32_t b)
 {
 	const NnRow *x = nn_learner_row(learner, a);
 	const NnRow *y = nn_learner_row(learner, b);
@@ -34,7 +34,7 @@ is_before(const NnLearner *learner, int32_t a, int32_t b)
 }
 
 static void
-sift_down(const NnLearner *learner, int32_t *heap, int64_t at, int64_t n)
+sift_down(const NnLearner *learner, int32_t *heap, int64_t at, int64_t n, NnIsBefore is_before)
 {
 	for (;;)
 	{
@@ -53,6 +53,22 @@ sift_down(const NnLearner *learner, int32_t *heap, int64_t at, int64_t n)
 	}
 }
 
+/* Heapsort: qsort has no context. */
+void
+nn_learner_sort(const NnLearner *learner, int32_t *numbers, int64_t n, NnIsBefore is_before)
+{
+	for (int64_t i = n / 2 - 1; i >= 0; i--)
+		sift_down(learner, numbers, i, n, is_before);
+	for (int64_t end = n - 1; end > 0; end--)
+	{
+		int32_t		item = numbers[0];
+
+		numbers[0] = numbers[end];
+		numbers[end] = item;
+		sift_down(learner, numbers, 0, end, is_before);
+	}
+}
+
 static NnStatus
 sort_rows(NnLearner *learner, NnError *err)
 {
@@ -65,18 +81,8 @@ sort_rows(NnLearner *learner, NnError *err)
 	learner->n_sorted = n;
 	for (int64_t i = 0; i < n; i++)
 		sorted[i] = (int32_t) i;
-	if (learner->is_ordered)
-		return NN_OK;
-	for (int64_t i = n / 2 - 1; i >= 0; i--)
-		sift_down(learner, sorted, i, n);
-	for (int64_t end = n - 1; end > 0; end--)
-	{
-		int32_t		item = sorted[0];
-
-		sorted[0] = sorted[end];
-		sorted[end] = item;
-		sift_down(learner, sorted, 0, end);
-	}
+	if (!learner->is_ordered)
+		nn_learner_sort(learner, sorted, n, is_row_before);
 	return NN_OK;
 }
 
@@ -109,18 +115,24 @@ find_kept_labels(const NnLearner *learner, double share, bool *is_label_kept)
 
 /* ---- labels -------------------------------------------------------------------------- */
 
-static int
-compare_labels(const NnLexicon *lexicon, int32_t a, int32_t b)
+bool
+nn_lexicon_is_before(const NnLexicon *lexicon, int32_t a, int32_t b)
 {
 	uint32_t	n_a = nn_lexicon_get(lexicon, a)->n_bytes;
 	uint32_t	n_b = nn_lexicon_get(lexicon, b)->n_bytes;
 	int			order = memcmp(nn_lexicon_bytes(lexicon, a), nn_lexicon_bytes(lexicon, b),
 							   n_a < n_b ? n_a : n_b);
 
-	return order != 0 ? order : (n_a > n_b) - (n_a < n_b);
+	return order != 0 ? order < 0 : n_a < n_b;
 }
 
-/* Labels in byte order: names into the model, ranks into label_rank.  Shell sort: there are few. */
+static bool
+is_label_before(const NnLearner *learner, int32_t a, int32_t b)
+{
+	return nn_lexicon_is_before(learner->label_lexicon, a, b);
+}
+
+/* Labels in byte order: names into the model, ranks into label_rank. */
 static NnStatus
 rank_labels(NnLearner *learner, NnError *err)
 {
@@ -135,15 +147,7 @@ rank_labels(NnLearner *learner, NnError *err)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	for (int c = 0; c < C; c++)
 		order[c] = c;
-	for (int gap = C / 2; gap > 0; gap /= 2)
-		for (int i = gap; i < C; i++)
-			for (int j = i; j >= gap && compare_labels(lexicon, order[j - gap], order[j]) > 0; j -= gap)
-			{
-				int32_t		item = order[j];
-
-				order[j] = order[j - gap];
-				order[j - gap] = item;
-			}
+	nn_learner_sort(learner, order, C, is_label_before);
 	for (int c = 0; c < C; c++)
 	{
 		learner->label_rank[order[c]] = c;
@@ -200,7 +204,8 @@ check_rows(const NnLearner *learner, NnError *err)
 		nn_fail(err, NN_EDATA, "no row has a word");
 		return nn_fail_hint(err, "Are the columns the right ones?");
 	}
-	if (learner->rows.n < 2)
+	/* one row may be a whole book */
+	if (learner->rows.n < 2 && learner->task != NN_TASK_LANGUAGE && learner->task != NN_TASK_FORECAST)
 	{
 		nn_fail(err, NN_EDATA, "too few rows to learn from");
 		return nn_fail_detail(err, "There is one row; at least two are needed.");
@@ -334,9 +339,12 @@ nn_learner_make_parts(NnLearner *learner, bool is_all_training, NnError *err)
 {
 	int			C = nn_lexicon_n(learner->label_lexicon);
 	double		share = is_all_training ? 0.0 : held_out_share(learner);
-	bool	   *is_label_kept = learner->env->alloc(learner->env->ctx, (size_t) C + 1);
+	bool	   *is_label_kept;
 	NnStatus	status;
 
+	if (learner->task == NN_TASK_FORECAST)
+		return nn_learner_make_windows(learner, is_all_training, err);
+	is_label_kept = learner->env->alloc(learner->env->ctx, (size_t) C + 1);
 	if (is_label_kept == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	status = make_parts(learner, share, is_label_kept, err);
@@ -350,6 +358,9 @@ is_all_held_out(const NnLearner *learner)
 {
 	double		share = held_out_share(learner);
 
+	/* of a forecast's rows the ends are held out, not the whole */
+	if (learner->task == NN_TASK_FORECAST)
+		return false;
 	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
 		if (!nn_learner_falls_under(learner, i, share))
 			return false;

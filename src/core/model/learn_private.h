@@ -4,18 +4,24 @@
  *   learn_rows.c      rows -> streams of word numbers or floats, targets
  *   learn_texts.c     a text -> word numbers, by the unit that the task reads
  *   learn_plan.c      order, split, labels, standardization
+ *   learn_warm.c      what is taken over from a model to start from
  *   learn_spec.c      options by recipe, vocabulary, network
  *   learn_estimate.c  the plan's figures: memory, seconds
  *   learn_examples.c  parts; what words become; examples of one answer a row
  *   learn_tokens.c    examples of tags and of texts that are written
+ *   learn_windows.c   forecasts: series -> windows as examples, and their network
+ *   learn_linear.c    forecasts: the linear branch's solution
  *   learn.c           training, scales, refit
  *   learn_measure.c   what held-out rows show
+ *   learn_judge.c     what held-out windows show of a forecast
  */
 #ifndef NN_LEARN_PRIVATE_H
 #define NN_LEARN_PRIVATE_H
 
 #include "kern/kern.h"
+#include "model/autoregression.h"
 #include "model/encode.h"
+#include "model/forecast.h"
 #include "model/learn.h"
 #include "model/recipe.h"
 
@@ -55,10 +61,25 @@ typedef struct NnPart
 	NnArray		values;
 	NnArray		label;
 	NnArray		target;
+	NnArray		flat;
+	NnArray		weight;
 	NnArray		tag;
 	NnArray		written_start;
 	NnArray		written;
 } NnPart;
+
+/* Forecasts: the rows as series, and where windows are cut. */
+typedef struct NnWindowing
+{
+	NnArena    *arena;			/* owns everything here but the values, which are the learner's floats */
+	NnSeriesSet set;			/* in hash order; n = 0 until planned */
+	NnWindowPlan plan;			/* with a part held out */
+	NnWindowPlan all;			/* of the last training: nothing is held out */
+	int64_t		max_train;		/* windows kept at most */
+	bool		is_solved;		/* the linear branch was solved once; then: */
+	double	   *lambda;			/* (channels + 1) of all channels together, then of each alone; 0: unused */
+	bool	   *is_alone;		/* (channels) a channel is forecast from its own steps alone */
+} NnWindowing;
 
 struct NnLearner
 {
@@ -101,10 +122,12 @@ struct NnLearner
 	NnArray		piece;			/* int32 */
 	NnArray		ngram;			/* int32 */
 	NnForms		forms;			/* tag: what the written forms are */
+	NnArray		form_rank;		/* int32: number in form_lexicon -> place in byte order, which is its number here */
 	NnArray		form_word;		/* int32 */
 	NnArray		form_start;		/* int64 */
 	NnArray		form_row;		/* int32 */
 	NnArray		form_flags;		/* uint16 */
+	NnWindowing windowing;
 	NnPart		train;
 	NnPart		valid;
 	float	   *class_weight;	/* (C) or NULL */
@@ -129,6 +152,13 @@ NnStatus	nn_learner_add_words(NnLearner *learner, const NnValue *value, int32_t 
 
 /* ---- learn_plan.c ---------------------------------------------------------- */
 
+/* Sort n numbers so that is_before() holds between neighbors; equal ones need no order. */
+typedef bool (*NnIsBefore) (const NnLearner *learner, int32_t a, int32_t b);
+void		nn_learner_sort(const NnLearner *learner, int32_t *numbers, int64_t n, NnIsBefore is_before);
+
+/* Do the bytes of word a stand before those of word b? */
+bool		nn_lexicon_is_before(const NnLexicon *lexicon, int32_t a, int32_t b);
+
 /* Split and encode all rows; nothing is held out if is_all_training. */
 NnStatus	nn_learner_make_parts(NnLearner *learner, bool is_all_training, NnError *err);
 
@@ -146,8 +176,21 @@ NnStatus	nn_learner_choose_spec(NnLearner *learner, int64_t n_train, NnError *er
 /* Vocabulary and feature index of a model that reads or writes text. */
 NnStatus	nn_learner_learn_text(NnLearner *learner, double share, const bool *is_label_kept, NnError *err);
 
+/* ---- learn_warm.c ------------------------------------------------------------ */
+
+/* Sizes that a warm start takes over, so that its weights fit; what the user asked for goes first. */
+void		nn_learner_follow_warm(NnLearner *learner);
+
+/* The weights that fit, into the new net. */
+NnStatus	nn_learner_start_warm(NnLearner *learner, NnError *err);
+
 /* ---- learn_estimate.c --------------------------------------------------------- */
 void		nn_learner_fill_plan(NnLearner *learner);
+
+/* ---- learn.c ------------------------------------------------------------------ */
+
+/* What the trainer is told. */
+void		nn_learner_train_options(const NnLearner *learner, NnTrainOptions *options);
 
 /* ---- learn_examples.c ------------------------------------------------------ */
 
@@ -181,6 +224,27 @@ NnStatus	nn_learner_use_forms(NnLearner *learner, NnError *err);
 /* A row of a task that is not pooled; false if out of memory.  *n_examples grows by what it became. */
 bool		nn_part_append_tokens(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut,
 								  int64_t *n_examples);
+
+/* ---- learn_windows.c ---------------------------------------------------------- */
+
+/* What follows the series that was just added, appended to it; following may be NULL. */
+NnStatus	nn_learner_add_following(NnLearner *learner, const NnValue *following, NnRow *row, NnError *err);
+
+/* Windows as examples; the first call chooses lengths, options and network. */
+NnStatus	nn_learner_make_windows(NnLearner *learner, bool is_all_training, NnError *err);
+
+/* ---- learn_linear.c ----------------------------------------------------------- */
+
+/* Weights of the linear branch by least squares on the training part. */
+NnStatus	nn_learner_solve_linear(NnLearner *learner, NnError *err);
+
+/* Bytes that takes beside the parts. */
+size_t		nn_learner_linear_bytes(const NnLearner *learner);
+
+/* ---- learn_judge.c ------------------------------------------------------------ */
+
+/* Figures of held-out windows, in the series' own units, into report.sequence. */
+NnStatus	nn_learner_judge_forecast(NnLearner *learner, NnArena *arena, NnArena *scratch, NnError *err);
 
 /* ---- learn_measure.c ------------------------------------------------------------ */
 

@@ -28,6 +28,8 @@ nn_learner_create(NnLearner **learner_out, NnTask task, NnValueKind kind, const 
 	learner->task = task;
 	learner->kind = kind;
 	learner->options = *options;
+	if (options->validation < 0.0)
+		learner->options.validation = nn_recipe_validation(task);
 	learner->limit_bytes = limit_bytes;
 	learner->is_one_length = true;
 	nn_array_init(&learner->rows, env, sizeof(NnRow));
@@ -40,14 +42,16 @@ nn_learner_create(NnLearner **learner_out, NnTask task, NnValueKind kind, const 
 	nn_array_init(&learner->uses, env, sizeof(NnWordUse));
 	nn_array_init(&learner->piece, env, sizeof(int32_t));
 	nn_array_init(&learner->ngram, env, sizeof(int32_t));
+	nn_array_init(&learner->form_rank, env, sizeof(int32_t));
 	nn_array_init(&learner->form_word, env, sizeof(int32_t));
 	nn_array_init(&learner->form_start, env, sizeof(int64_t));
 	nn_array_init(&learner->form_row, env, sizeof(int32_t));
 	nn_array_init(&learner->form_flags, env, sizeof(uint16_t));
 	nn_part_init(&learner->train, env);
 	nn_part_init(&learner->valid, env);
+	learner->windowing.arena = nn_arena_create(env);
 	*learner_out = learner;
-	if (nn_lexicon_create(&learner->lexicon, env) != NN_OK ||
+	if (learner->windowing.arena == NULL || nn_lexicon_create(&learner->lexicon, env) != NN_OK ||
 		nn_lexicon_create(&learner->label_lexicon, env) != NN_OK ||
 		nn_lexicon_create(&learner->form_lexicon, env) != NN_OK ||
 		nn_model_create(&learner->model, env, err) != NN_OK)
@@ -58,27 +62,10 @@ nn_learner_create(NnLearner **learner_out, NnTask task, NnValueKind kind, const 
 	}
 	learner->model->tokenizer.is_case_kept = options->case_sensitive == 1 || task == NN_TASK_TAG;
 	learner->model->tokenizer.is_exact = nn_task_writes_text(task);
-	learner->model->unit = options->unit == (int) NN_UNIT_CHARACTER ? NN_UNIT_CHARACTER :
-		kind == NN_VALUE_WORDS && nn_task_writes_text(task) ? NN_UNIT_GIVEN : NN_UNIT_WORD;
+	if (nn_task_writes_text(task))
+		learner->model->unit = options->unit == (int) NN_UNIT_CHARACTER ? NN_UNIT_CHARACTER :
+			kind == NN_VALUE_WORDS ? NN_UNIT_GIVEN : NN_UNIT_WORD;
 	learner->is_ordered = task == NN_TASK_LANGUAGE && options->order_by[0] != '\0';
-	return NN_OK;
-}
-
-NnStatus
-nn_learner_warm_start(NnLearner *learner, const NnModel *model, NnError *err)
-{
-	if (learner->rows.n > 0)
-		return nn_fail(err, NN_EINTERNAL, "a warm start behind the first row");
-	if (model->vocabulary == NULL || learner->kind == NN_VALUE_NUMBERS)
-	{
-		nn_fail(err, NN_EINVAL, "there is nothing to start from in the model of option \"warm_start\"");
-		return nn_fail_hint(err, "A model that reads text with a recurrent network can be started from, for another that does.");
-	}
-	learner->warm = model;
-	if (learner->task == NN_TASK_TAG)
-		return NN_OK;
-	learner->model->tokenizer = model->tokenizer;
-	learner->model->unit = model->unit;
 	return NN_OK;
 }
 
@@ -100,12 +87,14 @@ nn_learner_destroy(NnLearner *learner)
 	nn_array_free(&learner->ngram);
 	nn_array_free(&learner->target_words);
 	nn_array_free(&learner->bag_key);
+	nn_array_free(&learner->form_rank);
 	nn_array_free(&learner->form_word);
 	nn_array_free(&learner->form_start);
 	nn_array_free(&learner->form_row);
 	nn_array_free(&learner->form_flags);
 	nn_part_free(&learner->train);
 	nn_part_free(&learner->valid);
+	nn_arena_destroy(learner->windowing.arena);
 	nn_lexicon_destroy(learner->lexicon);
 	nn_lexicon_destroy(learner->label_lexicon);
 	nn_lexicon_destroy(learner->form_lexicon);
@@ -126,10 +115,11 @@ nn_learner_bytes(const NnLearner *learner)
 	n += nn_array_bytes(&learner->vectors) + nn_array_bytes(&learner->uses);
 	n += nn_array_bytes(&learner->piece) + nn_array_bytes(&learner->ngram);
 	n += nn_part_bytes(&learner->train) + nn_part_bytes(&learner->valid);
+	n += nn_arena_bytes(learner->windowing.arena);
 	n += nn_lexicon_size_bytes(learner->lexicon) + nn_lexicon_size_bytes(learner->label_lexicon);
 	n += nn_lexicon_size_bytes(learner->form_lexicon) + nn_array_bytes(&learner->target_words) +
 		nn_array_bytes(&learner->bag_key);
-	n += nn_array_bytes(&learner->form_word) + nn_array_bytes(&learner->form_start);
+	n += nn_array_bytes(&learner->form_rank) + nn_array_bytes(&learner->form_word) + nn_array_bytes(&learner->form_start);
 	n += nn_array_bytes(&learner->form_row) + nn_array_bytes(&learner->form_flags);
 	if (learner->counter != NULL)
 		n += nn_feature_counter_size_bytes(learner->counter);
@@ -287,6 +277,8 @@ add_target(NnLearner *learner, const NnTarget *target, int32_t number, NnRow *ro
 		case NN_TASK_CLASSIFY:
 			row->target_hash = nn_hash_bytes(target->label, target->n_bytes, 4);
 			return add_label(learner, target->label, target->n_bytes, number, NN_MAX_OUTPUTS, &row->label, err);
+		case NN_TASK_FORECAST:
+			return nn_learner_add_following(learner, target->value, row, err);
 		case NN_TASK_TAG:
 			NN_TRY(add_tags(learner, target->value, number, row, err));
 			break;

@@ -13,9 +13,16 @@
 NnInputKind
 nn_learner_input_kind(const NnLearner *learner)
 {
+	int			asked = learner->options.input;
+
 	if (learner->kind != NN_VALUE_NUMBERS)
 		return NN_INPUT_TEXT;
-	return learner->options.input == (int) NN_INPUT_VECTOR ? NN_INPUT_VECTOR : NN_INPUT_SERIES;
+	if (asked >= 0)
+		return (NnInputKind) asked;
+	/* what is told in words is a vector of features, unless its shape says otherwise */
+	if (learner->task == NN_TASK_CAPTION && learner->is_one_length && learner->n_channels == 1)
+		return NN_INPUT_VECTOR;
+	return NN_INPUT_SERIES;
 }
 
 /* The share of all words in the rows that are too rare to be in a vocabulary. */
@@ -92,18 +99,6 @@ choose_wide(NnLearner *learner, const NnDataShape *shape)
 	model->flat_steps = shape->input == NN_INPUT_TEXT ? 0 : shape->n_steps;
 }
 
-/* Sizes that a warm start takes over, so that its weights fit; what the user asked for goes first. */
-static void
-follow_warm(NnOptions *options, const NnSpec *warm)
-{
-	if (options->embedding < 0)
-		options->embedding = warm->embedding;
-	if (options->hidden < 0)
-		options->hidden = warm->hidden;
-	if (options->cell < 0)
-		options->cell = (int) warm->cell;
-}
-
 NnStatus
 nn_learner_choose_spec(NnLearner *learner, int64_t n_train, NnError *err)
 {
@@ -115,7 +110,7 @@ nn_learner_choose_spec(NnLearner *learner, int64_t n_train, NnError *err)
 	if (shape.has_vectors)
 		options->embedding = learner->vector_width;
 	if (learner->warm != NULL)
-		follow_warm(options, &learner->warm->spec);
+		nn_learner_follow_warm(learner);
 	nn_recipe_resolve(options, &shape);
 	if (options->cell == (int) NN_CELL_NONE && !nn_task_is_pooled(learner->task))
 	{
@@ -135,6 +130,7 @@ nn_learner_choose_spec(NnLearner *learner, int64_t n_train, NnError *err)
 	spec->n_outputs = shape.n_outputs;
 	choose_stack(spec, options, &shape);
 	model->max_tokens = options->max_tokens;
+	model->is_running = spec->task == NN_TASK_LANGUAGE && options->running == 1;
 	model->n_channels = shape.input == NN_INPUT_TEXT ? 0 : shape.n_channels;
 	model->has_ngrams = options->char_ngrams == 1;
 	if (options->bag == 1)
@@ -162,6 +158,7 @@ forget_features(NnLearner *learner)
 	nn_array_free(&learner->uses);
 	nn_array_free(&learner->piece);
 	nn_array_free(&learner->ngram);
+	nn_array_free(&learner->form_rank);
 	nn_array_free(&learner->form_word);
 	nn_array_free(&learner->form_start);
 	nn_array_free(&learner->form_row);

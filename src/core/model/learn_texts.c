@@ -78,6 +78,7 @@ static NnStatus
 add_element(NnLearner *learner, const char *word, size_t n_bytes, int32_t row, NnArray *stream, NnError *err)
 {
 	char		form[NN_WORD_BYTES];
+	size_t		bad_at;
 	int			n;
 
 	if (learner->task == NN_TASK_TAG)
@@ -90,7 +91,36 @@ add_element(NnLearner *learner, const char *word, size_t n_bytes, int32_t row, N
 		nn_fail(err, NN_EINVAL, "an element of the array is too long for a token");
 		return nn_fail_detail(err, "It has %zu bytes; a token has at most %d.", n_bytes, NN_WORD_BYTES);
 	}
+	if (!nn_utf8_check(word, n_bytes, &bad_at))
+		return nn_fail(err, NN_EENCODING, "text is not valid UTF-8 at byte %zu", bad_at + 1);
 	return push_word(learner->lexicon, word, (int) n_bytes, row, stream, err);
+}
+
+/* A text of given tokens: they are what stands between white space. */
+static NnStatus
+add_split(NnLearner *learner, const char *text, size_t n_bytes, int32_t row, NnArray *stream, NnError *err)
+{
+	size_t		stop;
+
+	for (size_t at = 0; at < n_bytes; at = stop + 1)
+	{
+		stop = at;
+		while (stop < n_bytes && !nn_encode_is_white(text[stop]))
+			stop++;
+		if (stop > at)
+			NN_TRY(add_element(learner, text + at, stop - at, row, stream, err));
+	}
+	return NN_OK;
+}
+
+static NnStatus
+add_one_text(NnLearner *learner, const char *text, size_t n_bytes, int32_t row, NnArray *stream, NnError *err)
+{
+	if (learner->model->unit == NN_UNIT_CHARACTER)
+		return add_characters(learner, text, n_bytes, row, stream, err);
+	if (learner->model->unit == NN_UNIT_GIVEN)
+		return add_split(learner, text, n_bytes, row, stream, err);
+	return add_text(learner, text, n_bytes, row, stream, err);
 }
 
 NnStatus
@@ -99,13 +129,14 @@ nn_learner_add_words(NnLearner *learner, const NnValue *value, int32_t row, NnAr
 	bool		is_given = learner->task == NN_TASK_TAG || learner->model->unit == NN_UNIT_GIVEN;
 
 	if (value->kind == NN_VALUE_TEXT)
-	{
-		if (learner->model->unit == NN_UNIT_CHARACTER)
-			return add_characters(learner, value->text, value->n_bytes, row, stream, err);
-		return add_text(learner, value->text, value->n_bytes, row, stream, err);
-	}
+		return add_one_text(learner, value->text, value->n_bytes, row, stream, err);
 	for (int i = 0; i < value->n_words; i++)
+	{
+		/* exact words begin with a space by themselves */
+		if (i > 0 && learner->model->unit == NN_UNIT_CHARACTER)
+			NN_TRY(add_characters(learner, " ", 1, row, stream, err));
 		NN_TRY(is_given ? add_element(learner, value->words[i], value->word_bytes[i], row, stream, err) :
-			   add_text(learner, value->words[i], value->word_bytes[i], row, stream, err));
+			   add_one_text(learner, value->words[i], value->word_bytes[i], row, stream, err));
+	}
 	return NN_OK;
 }

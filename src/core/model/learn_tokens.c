@@ -12,6 +12,34 @@ _Static_assert(NN_SPELLING_FLAGS == NN_SHAPE_FLAGS, "a network's flags are those
 
 /* ---- tags ------------------------------------------------------------------------- */
 
+static bool
+is_form_before(const NnLearner *learner, int32_t a, int32_t b)
+{
+	return nn_lexicon_is_before(learner->form_lexicon, a, b);
+}
+
+/*
+ * Forms are numbered in byte order: their numbers in the lexicon depend on the
+ * order of the rows, and a batch's forms are dropped and added up by number.
+ * sorted gets the forms in their new order.
+ */
+static NnStatus
+rank_forms(NnLearner *learner, int32_t n, int32_t **sorted, NnError *err)
+{
+	int32_t    *rank = nn_array_push(&learner->form_rank, (size_t) n);
+	int32_t    *form = learner->env->alloc(learner->env->ctx, ((size_t) n + 1) * sizeof(int32_t));
+
+	*sorted = form;
+	if (form == NULL || (rank == NULL && n > 0))
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	for (int32_t i = 0; i < n; i++)
+		form[i] = i;
+	nn_learner_sort(learner, form, n, is_form_before);
+	for (int32_t i = 0; i < n; i++)
+		rank[form[i]] = i;
+	return NN_OK;
+}
+
 /* One written form: its word's row, its spelling, its shape. */
 static NnStatus
 use_form(NnLearner *learner, int32_t form, NnError *err)
@@ -47,21 +75,34 @@ use_form(NnLearner *learner, int32_t form, NnError *err)
 	return NN_OK;
 }
 
-NnStatus
-nn_learner_use_forms(NnLearner *learner, NnError *err)
+static NnStatus
+use_sorted_forms(NnLearner *learner, const int32_t *form, int32_t n, NnError *err)
 {
-	int32_t		n = nn_lexicon_n(learner->form_lexicon);
 	int64_t    *start = nn_array_push(&learner->form_start, 1);
 
 	if (start == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	*start = 0;
-	for (int32_t form = 0; form < n; form++)
+	for (int32_t i = 0; i < n; i++)
 	{
-		if ((form & 255) == 0 && learner->env->poll(learner->env->ctx) != 0)
+		if ((i & 255) == 0 && learner->env->poll(learner->env->ctx) != 0)
 			return nn_fail(err, NN_ECANCELED, "canceled");
-		NN_TRY(use_form(learner, form, err));
+		NN_TRY(use_form(learner, form[i], err));
 	}
+	return NN_OK;
+}
+
+NnStatus
+nn_learner_use_forms(NnLearner *learner, NnError *err)
+{
+	int32_t		n = nn_lexicon_n(learner->form_lexicon);
+	int32_t    *form = NULL;
+	NnStatus	status = rank_forms(learner, n, &form, err);
+
+	if (status == NN_OK)
+		status = use_sorted_forms(learner, form, n, err);
+	learner->env->release(learner->env->ctx, form);
+	NN_TRY(status);
 	learner->forms.n = n;
 	learner->forms.word = learner->form_word.data;
 	learner->forms.spelling_start = learner->form_start.data;
@@ -85,6 +126,7 @@ append_tagged(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t 
 {
 	const int32_t *form = (const int32_t *) learner->words.data + row->start;
 	const int32_t *tag = (const int32_t *) learner->target_words.data + row->target_start;
+	const int32_t *rank = learner->form_rank.data;
 	int32_t		n = row->n < learner->model->max_tokens ? row->n : learner->model->max_tokens;
 	int32_t    *forms = nn_array_push(&part->token, (size_t) n);
 	int32_t    *tags = nn_array_push(&part->tag, (size_t) n);
@@ -94,7 +136,7 @@ append_tagged(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t 
 	*n_cut += n < row->n;
 	for (int32_t j = 0; j < n; j++)
 	{
-		forms[j] = form[j];
+		forms[j] = rank[form[j]];
 		tags[j] = learner->label_rank[tag[j]];
 	}
 	return push_start(&part->token_start, &part->token);

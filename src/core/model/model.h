@@ -43,6 +43,7 @@ typedef struct NnModel
 	NnFeatureIndex *features;	/* NULL unless there is a bag */
 	bool		has_ngrams;		/* the bag counts character n-grams */
 	int			max_tokens;		/* the recurrent branch reads so many tokens or steps */
+	bool		is_running;		/* language: learned from one running text, so that a text is read with those before it in mind */
 
 	/* numbers: x' = (x - mean) * scale for each channel */
 	int			n_channels;

@@ -9,6 +9,7 @@
  * the field stands behind in parentheses.
  */
 #include "model/options.h"
+#include "model/windows.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -80,7 +81,7 @@ static const NnOptionInfo table[] = {
 			"At most so many different words are known as whole words, the most frequent ones (vocabulary size)."),
 	INTEGER(ONE_ANSWER | WRITERS, subwords, 0, 100000, "auto: 0, or 4000 where most words are rare; 4000 for texts that are written; 0 for given words and characters", NN_AUTO,
 			"At most so many parts of words are learned, from which all other words are put together; 0 reads all other words as one and the same (byte-pair merges)."),
-	INTEGER(READERS | WRITERS, min_rows, 1, 1000000, "auto: 3; 2 for tag and translate", NN_AUTO,
+	INTEGER(READERS | WRITERS, min_rows, 1, 1000000, "auto: 3; 2 for tags and captions; 1 for characters", NN_AUTO,
 			"A word that occurs in fewer rows is not stored in the model as a word (minimum document frequency)."),
 	BOOLEAN(ONE_ANSWER, case_sensitive, "false", 0,
 			"Tell words apart that differ only in capital letters (case folding is off)."),
@@ -98,7 +99,7 @@ static const NnOptionInfo table[] = {
 		 "A model to start from, say a language model of the same column: its words and what it knows of them (transfer learning)."),
 
 	/* writing */
-	INTEGER(PAIRS, decoder_layers, 1, NN_MAX_LAYERS, "2", 2,
+	INTEGER(PAIRS, decoder_layers, 1, NN_MAX_LAYERS, "auto: 2; 1 for captions of few rows", NN_AUTO,
 			"How many networks are stacked to write the text; the first looks back at what was read (decoder layers)."),
 	BOOLEAN(BIT(TRANSLATE), copy, "true", 1,
 			"Let words of the source be copied as they are, such as names (copy mechanism)."),
@@ -106,9 +107,9 @@ static const NnOptionInfo table[] = {
 	/* forecasts */
 	INTEGER(SERIES, horizon, 1, NN_MAX_HORIZON, "auto: one season, or 24 where there is none", NN_AUTO,
 			"How many steps ahead are learned at once (forecast horizon)."),
-	INTEGER(SERIES, window, 1, 1000000, "auto: from the season", NN_AUTO,
+	INTEGER(SERIES, window, 1, NN_MAX_WINDOW, "auto: from the season", NN_AUTO,
 			"How many steps back are looked at (window length)."),
-	INTEGER(SERIES, season, 1, 100000, "auto: found in the series; 1 where there is none", NN_AUTO,
+	INTEGER(SERIES, season, 1, NN_MAX_WINDOW, "auto: found in the series; 1 where there is none", NN_AUTO,
 			"After how many steps the series tends to repeat (seasonal period)."),
 
 	/* training */
@@ -126,18 +127,22 @@ static const NnOptionInfo table[] = {
 		 "How far the recurrent network changes at a step; too high and it forgets, too low and it never gets there (learning rate)."),
 	REAL(READERS | WRITERS, rate_embedding, 1e-7, 10, "auto: from rate", NN_AUTO_REAL,
 		 "The same for the numbers that stand for words (learning rate of the embedding)."),
-	REAL(ONE_ANSWER, rate_bag, 1e-7, 10, "auto: from the kind of input", NN_AUTO_REAL,
-		 "The same for the bag of words (learning rate of the wide branch)."),
+	REAL(ONE_ANSWER | SERIES, rate_bag, 1e-7, 10, "auto: from the kind of input", NN_AUTO_REAL,
+		 "The same for the bag of words, or for the linear part of a forecast (learning rate of the wide branch)."),
 	REAL(ONE_ANSWER, epsilon_bag, 0, 1, "auto: 0.001; 1e-08 for 20 labels and more, or for two labels and long texts", NN_AUTO_REAL,
 		 "Features seen rarely move the less, the larger this is; 1e-08 lets each move as far as a frequent one (Adam's epsilon for the bag's table)."),
-	REAL(EVERY_TASK, warmup, 0, 1, "0.05", 0.05,
+	REAL(EVERY_TASK, warmup, 0, 1, "auto: 0.05; 0.1 for forecasts", NN_AUTO_REAL,
 		 "The share of the training during which the steps grow from nothing to their full size (warm-up)."),
 	CHOICE(EVERY_TASK, schedule, "linear|constant", "linear", 0,
 		   "Whether the steps shrink to nothing towards the end or keep their size (learning rate schedule)."),
-	REAL(EVERY_TASK, weight_decay, 0, 10, "0.01", 0.01,
+	REAL(EVERY_TASK, weight_decay, 0, 10, "auto: 0.01; 0.1 for forecasts", NN_AUTO_REAL,
 		 "How strongly large weights are pulled back, against learning the rows by heart (weight decay)."),
 	REAL(EVERY_TASK, clip, 0, 1e6, "auto: 1; 5 for tag", NN_AUTO_REAL,
 		 "The largest step that one batch may ask for, as a length; 0 sets no bound (gradient clipping by global norm)."),
+	CHOICE(EVERY_TASK, optimizer, "adamw|sgd", "adamw", 0,
+		   "How a batch changes the network: adamw gives each number a step of its own size, sgd the bare gradient (optimizer)."),
+	INTEGER(EVERY_TASK, remember, 0, 1000000, "0", 0,
+			"Over how many steps the memory is ready to keep what it read before it has learned anything; for long series whose beginning decides (chrono initialization)."),
 	REAL(EVERY_TASK, dropout, 0, 0.95, "auto: 0.5; less for texts that are written", NN_AUTO_REAL,
 		 "The share of the summary hidden at random while learning, against learning the rows by heart (output dropout)."),
 	REAL(READERS | WRITERS, dropout_word, 0, 0.95, "auto: 0.3; 0.2 for tag; less for texts that are written", NN_AUTO_REAL,
@@ -156,13 +161,13 @@ static const NnOptionInfo table[] = {
 	ROW(NN_OPTION_CHOICE, PLACE(class_weights), 0, 0, "none|balanced", "none", 0,
 		"Whether a row counts more the rarer its label is (class weights).",
 		BIT(CLASSIFY)),
-	REAL(EVERY_TASK, validation, 0, 0.5, "0.1", 0.1,
+	REAL(EVERY_TASK, validation, 0, 0.5, "auto: 0.1; 0.2 for forecasts, at the end of each series", NN_AUTO_REAL,
 		 "The share of the rows kept apart, on which the model is measured and never trained (validation split)."),
-	INTEGER(EVERY_TASK, patience, 0, 1000, "0", 0,
+	INTEGER(EVERY_TASK, patience, 0, 1000, "auto: 0; 4 for forecasts", NN_AUTO,
 			"Stop after so many epochs without a better result on the rows kept apart; 0 never stops early (early stopping)."),
 	CHOICE(EVERY_TASK, keep, "best|last", "auto: last", NN_AUTO,
 		   "Whether the model is that of the best epoch or of the last (checkpoint kept)."),
-	BOOLEAN(ONE_ANSWER | TAGS, refit, "auto: true for fewer than 20000 rows of moderate length", NN_AUTO,
+	BOOLEAN(ONE_ANSWER | TAGS | SERIES, refit, "auto: true for fewer than 20000 rows of moderate length, and for forecasts", NN_AUTO,
 			"After measuring, train once more on all rows, those kept apart included (refit)."),
 	ROW(NN_OPTION_WHOLE, PLACE(seed), 0, SEED_MAX, NULL, "1", 1,
 		"Where the random numbers start; the same seed, rows and options give the same model (random seed).",

@@ -78,6 +78,8 @@ typedef struct NnOptions
 	int			schedule;		/* choice: linear, constant */
 	double		weight_decay;
 	double		clip;
+	int			optimizer;		/* choice: adamw, sgd (NnOptimizerKind) */
+	int			remember;		/* steps that gates are ready to keep at first; 0: as usual */
 	double		dropout;		/* pooled vector */
 	double		dropout_word;
 	double		dropout_input;

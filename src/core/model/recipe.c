@@ -142,22 +142,56 @@ resolve_writer(NnOptions *options, const NnDataShape *shape)
 {
 	int64_t		n = shape->n_rows;
 	bool		is_text = shape->input == NN_INPUT_TEXT;
+	bool		is_small = !is_text && n < 5000;
 
-	SET_AUTO(hidden, is_text || shape->input == NN_INPUT_SERIES ? 256 : n < 5000 ? 128 : 256);
+	SET_AUTO(decoder_layers, is_small ? 1 : 2);
+	SET_AUTO(refit, !is_text && n < 20000);
+	SET_AUTO(hidden, is_small || (is_text && n < 60000) ? 128 : is_text ? 192 : 256);
 	SET_AUTO(embedding, shape->has_vectors ? shape->vector_width : n < 5000 ? 128 : 256);
 	SET_AUTO(bidirectional, shape->input != NN_INPUT_VECTOR);
 	SET_AUTO(max_tokens, 256);
-	SET_AUTO(min_rows, 2);
+	SET_AUTO(min_rows, is_text ? 3 : 2);
 	SET_AUTO(subwords, shape->is_given ? 0 : 4000);
-	SET_AUTO(batch, n < 20000 ? 32 : 64);
-	SET_AUTO(epochs, n < 5000 ? 30 : n < 60000 ? 16 : 10);
+	SET_AUTO(batch, is_small ? 16 : n < 20000 ? 32 : 64);
+	SET_AUTO(epochs, n < 5000 ? 30 : n < 60000 ? 12 : 8);
 	SET_AUTO(rate, 2e-3);
 	SET_AUTO(rate_embedding, options->rate);
-	SET_AUTO(dropout, n < 60000 ? 0.4 : 0.2);
+	SET_AUTO(dropout, is_small ? 0.2 : n < 60000 ? 0.4 : 0.2);
 	SET_AUTO(dropout_input, n < 60000 ? 0.3 : 0.2);
 	SET_AUTO(dropout_word, is_text && n < 60000 ? 0.1 : 0.0);
 	SET_AUTO(label_smoothing, 0.1);
 	SET_AUTO(keep, NN_KEEP_BEST);
+}
+
+/*
+ * Forecasts: a linear branch that begins with a solution, and an LSTM that learns what it
+ * leaves; where there is nothing, an early stop leaves the solution as it is.  A step of
+ * many weights together moves the answer by their number times a weight's step, so the
+ * linear rate falls with the window.
+ */
+static void
+resolve_forecast(NnOptions *options, const NnDataShape *shape)
+{
+	int64_t		n_inputs = (int64_t) shape->n_steps * shape->n_channels;
+
+	options->embedding = shape->n_channels;
+	SET_AUTO(hidden, 32);
+	SET_AUTO(bidirectional, 0);
+	SET_AUTO(pool, NN_POOL_LAST);
+	SET_AUTO(bag, n_inputs + shape->n_channels <= NN_RECIPE_LINEAR_INPUTS);
+	SET_AUTO(max_tokens, shape->n_steps);
+	SET_AUTO(subwords, 0);
+	SET_AUTO(batch, 32);
+	/* without a linear branch it begins with nothing */
+	SET_AUTO(epochs, options->bag == 1 || shape->n_rows >= 5000 ? 15 : shape->n_rows >= 500 ? 30 : 60);
+	SET_AUTO(rate, 1e-3);
+	SET_AUTO(rate_bag, 5e-3 / (double) n_inputs);
+	SET_AUTO(warmup, 0.1);
+	SET_AUTO(weight_decay, 0.1);
+	SET_AUTO(dropout, 0.1);
+	SET_AUTO(patience, 4);
+	SET_AUTO(keep, NN_KEEP_BEST);
+	SET_AUTO(refit, 1);
 }
 
 /* What a task leaves alone is as for labels. */
@@ -179,10 +213,21 @@ resolve_rest(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(bag_features, 0);
 	SET_AUTO(bag_hidden, 0);
 	SET_AUTO(refit, 0);
+	SET_AUTO(warmup, 0.05);
+	SET_AUTO(weight_decay, 0.01);
+	SET_AUTO(validation, nn_recipe_validation(shape->task));
+	SET_AUTO(patience, 0);
 	SET_AUTO(cell, NN_CELL_LSTM);
 	SET_AUTO(layers, 1);
 	SET_AUTO(bidirectional, 1);
 	SET_AUTO(pool, NN_POOL_MAX | NN_POOL_MEAN | (shape->input == NN_INPUT_TEXT ? 0 : NN_POOL_LAST));
+}
+
+/* Of a series' end more, as windows there share most of their steps. */
+double
+nn_recipe_validation(NnTask task)
+{
+	return task == NN_TASK_FORECAST ? 0.2 : 0.1;
 }
 
 void
@@ -200,6 +245,9 @@ nn_recipe_resolve(NnOptions *options, const NnDataShape *shape)
 		case NN_TASK_TRANSLATE:
 		case NN_TASK_CAPTION:
 			resolve_writer(options, shape);
+			break;
+		case NN_TASK_FORECAST:
+			resolve_forecast(options, shape);
 			break;
 		default:
 			if (shape->input == NN_INPUT_TEXT)
@@ -221,6 +269,7 @@ nn_recipe_train_options(const NnOptions *options, NnTrainOptions *train)
 {
 	memset(train, 0, sizeof(*train));
 	train->epochs = options->epochs;
+	train->optimizer = (NnOptimizerKind) options->optimizer;
 	train->batch = options->batch;
 	train->window = 50;
 	train->rate_recurrent = (float) options->rate;

@@ -15,13 +15,13 @@ typedef struct NnDataShape
 {
 	NnTask		task;
 	NnInputKind input;
-	int64_t		n_rows;			/* rows to train on */
+	int64_t		n_rows;			/* rows to train on; forecast: windows */
 	int64_t		n_tokens;		/* tokens or steps in them */
 	double		rare_share;		/* of words that occur in fewer than min_rows rows */
 	int			n_outputs;		/* labels, or 1 */
 	int			n_channels;		/* series and vectors */
 	bool		is_one_length;	/* every series has the same number of steps */
-	int			n_steps;		/* that number, or the longest */
+	int			n_steps;		/* that number, or the longest; forecast: of a window */
 	int64_t		n_written;		/* tokens of the texts that are written */
 	bool		is_character;	/* a token is a character */
 	bool		is_given;		/* tokens are elements of text[] */
@@ -37,6 +37,15 @@ typedef struct NnDataShape
 
 /* Share of rare words from which they are read in units. */
 #define NN_RECIPE_RARE_SHARE	0.5
+
+/* Windows of a forecast that an epoch sees at most, drawn anew for each. */
+#define NN_RECIPE_EPOCH_WINDOWS	4096
+
+/* Numbers of a window up to which a forecast has a linear branch, which is solved before training. */
+#define NN_RECIPE_LINEAR_INPUTS	4096
+
+/* The share of the rows that is held out; known before the rows are. */
+double		nn_recipe_validation(NnTask task);
 
 /* Replace every "auto" of options by a value. */
 void		nn_recipe_resolve(NnOptions *options, const NnDataShape *shape);

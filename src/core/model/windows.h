@@ -1,5 +1,5 @@
 /*
- * model/windows.h: series -> windows, and back.  Knows no network.
+ * model/windows.h: series -> windows, and back.  Knows no network but how far it may look.
  *
  * A forecast reads the last `window` steps of a series and answers all of the
  * next `horizon` steps at once.  Here is what surrounds the network: the season
@@ -27,11 +27,11 @@
 #define NN_WINDOWS_H
 
 #include "base/arena.h"
+#include "nn/spec.h"
 
-/* Longest season looked for, and the most steps a season, window or horizon may have. */
+/* Longest season looked for, and the most steps a season or window may have; of horizons nn/spec.h says it. */
 #define NN_MAX_SEASON		512
 #define NN_MAX_WINDOW		4096
-#define NN_MAX_HORIZON		4096
 
 /* Steps at the end of the window that a recurrent branch reads. */
 #define NN_RECURRENT_STEPS	96

@@ -66,10 +66,23 @@ NnStatus	nn_likelihood(const NnModel *model, const NnValue *inputs, int n, NnAre
 						  NnLikelihood *out, NnReading *readings, NnError *err);
 
 /*
- * A vector for each of n texts, the mean of the states of the last layer, into out
- * (n, hidden size): for models that tag, translate or know a language.
+ * Of n texts that follow one another, each read from where the one before ended, as
+ * running text is learned from.  state (layers, 1, hidden size; c NULL unless lstm)
+ * is where the first text begins and gets where the last one ends, for the next call;
+ * zeros begin anew.  Resets scratch.  NN_EINVAL if the model reads in both directions.
+ */
+NnStatus	nn_likelihood_running(const NnModel *model, const NnValue *inputs, int n, NnState *state,
+								  NnArena *scratch, NnLikelihood *out, NnReading *readings, NnError *err);
+
+/*
+ * A vector for each of n texts, the mean over its tokens of the states of the last
+ * layer, into out (n, nn_embed_width): for models that tag, translate or know a
+ * language.  Zeros for a text without tokens.  Resets scratch for every text.
  */
 NnStatus	nn_embed(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch, float *out,
-					 NnError *err);
+					 NnReading *readings, NnError *err);
+
+/* Numbers of such a vector: of both directions where both read for an answer. */
+int			nn_embed_width(const NnModel *model);
 
 #endif							/* NN_WRITE_H */

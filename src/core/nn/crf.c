@@ -159,6 +159,7 @@ nn_crf_lattice_create(const NnBatch *batch, const float *emission, int K,
 	lattice->emission = emission;
 	lattice->n = batch->n_sequences;
 	lattice->keeps_factors = keeps_factors;
+	lattice->beta = NULL;
 	lattice->alpha = NN_TAKE(scratch, double, nn_size_mul(N, width));
 	lattice->gamma[0] = NN_TAKE(scratch, double, nn_size_mul(B, width));
 	lattice->gamma[1] = NN_TAKE(scratch, double, nn_size_mul(B, width));
@@ -420,6 +421,8 @@ nn_crf_backward(NnCrfChain *chain, NnCrfLattice *lattice, float *marginal, float
 				NN_TRY(weigh_pairs(chain, lattice, t + 1, gamma, d_transition));
 		}
 		fill_rows(K, n_next, n, chain->scores.end, beta);
+		if (lattice->beta != NULL && n > 0)
+			memcpy(lattice->beta + at, beta, (size_t) n * width * sizeof(double));
 		fill_marginals(n, K, lattice->alpha + at, beta, lattice->log_z, marginal + at);
 		add_floats((size_t) n * width, lattice->emission + at, beta);	/* now it is gamma_t */
 	}

@@ -28,7 +28,8 @@ typedef struct NnCrf
 
 /*
  * Which tag may follow which: bit to of row from; row K says which may come
- * first.  NULL allows everything.
+ * first.  NULL allows everything.  A sequence so long that the rules leave it no
+ * legal path is answered as if there were no rules.
  */
 typedef struct NnCrfRules
 {
@@ -56,11 +57,22 @@ NnStatus	nn_crf_decode(const NnCrf *crf, const NnCrfRules *rules, const NnBatch 
 						  const float *emission, NnArena *scratch, int32_t *tag, NnError *err);
 
 /*
- * log of the probability that rows t_first ... t_last - 1 of sequence b carry the
- * tags want[0 ...] (a span): exact, by the forward recursion held to them.
+ * The legal paths of each sequence, summed up and kept, so that any number of spans
+ * may be asked for.  In scratch; the CRF, the batch and emission must outlive it.
  */
-NnStatus	nn_crf_span(const NnCrf *crf, const NnCrfRules *rules, const NnBatch *batch,
-						const float *emission, int b, int t_first, int t_last, const int32_t *want,
-						NnArena *scratch, double *log_probability, NnError *err);
+typedef struct NnCrfPaths NnCrfPaths;
+
+/* With the marginals, which come from the same sums. */
+NnStatus	nn_crf_paths(const NnCrf *crf, const NnCrfRules *rules, const NnBatch *batch,
+						 const float *emission, NnArena *scratch, float *marginal,
+						 NnCrfPaths **paths, NnError *err);
+
+/*
+ * log of the probability that steps t_first ... t_last - 1 of sequence b carry the
+ * tags want[0 ...] (a span): exact, 0 of no step, -INFINITY if no legal path has
+ * them.  Takes K + t_last - t_first operations and no memory.
+ */
+NnStatus	nn_crf_span(const NnCrfPaths *paths, int b, int t_first, int t_last, const int32_t *want,
+						double *log_probability, NnError *err);
 
 #endif							/* NN_CRF_H */

@@ -1,5 +1,5 @@
 /*
- * nn/crf_decode.c: answers of a CRF: marginals, the best path, a span's probability.
+ * nn/crf_decode.c: answers of a CRF: marginals, a span's probability, the best path.
  *
  * Rules close transitions and first tags; how a sequence may end they do not say.
  * Whether a legal path exists depends on the length alone, and if there is one of
@@ -11,32 +11,128 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- marginals -------------------------------------------------------------------- */
+/* ---- sums over paths -------------------------------------------------------------- */
+
+struct NnCrfPaths
+{
+	NnCrfScores legal;
+	NnCrfScores all;
+	int			n_closed;		/* the first sequences, which have no legal path */
+	NnCrfLattice lattice;		/* alpha, beta and log Z */
+};
+
+/*
+ * Forward and backward under the rules, and once more without them over the
+ * sequences that they close.
+ */
+static NnStatus
+sum_paths(const NnCrf *crf, const NnCrfRules *rules, const NnBatch *batch, const float *emission,
+		  bool keeps_beta, NnArena *scratch, NnCrfPaths *paths, float *marginal, NnError *err)
+{
+	NnCrfLattice *lattice = &paths->lattice;
+	NnCrfChain	chain;
+
+	NN_TRY(nn_crf_chain_create(crf, rules, scratch, &chain, err));
+	NN_TRY(nn_crf_lattice_create(batch, emission, crf->n_tags, false, scratch, lattice, err));
+	if (keeps_beta)
+	{
+		lattice->beta = NN_TAKE(scratch, double, nn_size_mul((size_t) batch->n_rows, (size_t) crf->n_tags));
+		if (lattice->beta == NULL)
+			return nn_fail(err, NN_ENOMEM, "out of memory");
+	}
+	NN_TRY(nn_crf_forward(&chain, lattice));
+	NN_TRY(nn_crf_backward(&chain, lattice, marginal, NULL));
+	paths->legal = paths->all = chain.scores;
+	paths->n_closed = 0;
+	if (rules == NULL)
+		return NN_OK;
+
+	while (paths->n_closed < batch->n_sequences && batch->length[paths->n_closed] > 0 &&
+		   lattice->log_z[paths->n_closed] == -INFINITY)
+		paths->n_closed++;
+	if (paths->n_closed == 0)
+		return NN_OK;
+	lattice->n = paths->n_closed;
+	NN_TRY(nn_crf_chain_create(crf, NULL, scratch, &chain, err));
+	paths->all = chain.scores;
+	NN_TRY(nn_crf_forward(&chain, lattice));
+	return nn_crf_backward(&chain, lattice, marginal, NULL);
+}
 
 NnStatus
 nn_crf_marginals(const NnCrf *crf, const NnCrfRules *rules, const NnBatch *batch,
 				 const float *emission, NnArena *scratch, float *marginal, NnError *err)
 {
-	NnCrfChain	chain;
-	NnCrfLattice lattice;
-	int			n_closed = 0;
+	NnCrfPaths	paths;
 
-	NN_TRY(nn_crf_chain_create(crf, rules, scratch, &chain, err));
-	NN_TRY(nn_crf_lattice_create(batch, emission, crf->n_tags, false, scratch, &lattice, err));
-	NN_TRY(nn_crf_forward(&chain, &lattice));
-	NN_TRY(nn_crf_backward(&chain, &lattice, marginal, NULL));
-	if (rules == NULL)
+	return sum_paths(crf, rules, batch, emission, false, scratch, &paths, marginal, err);
+}
+
+NnStatus
+nn_crf_paths(const NnCrf *crf, const NnCrfRules *rules, const NnBatch *batch,
+			 const float *emission, NnArena *scratch, float *marginal,
+			 NnCrfPaths **paths, NnError *err)
+{
+	*paths = NN_TAKE(scratch, NnCrfPaths, 1);
+	if (*paths == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	return sum_paths(crf, rules, batch, emission, true, scratch, *paths, marginal, err);
+}
+
+/* log sum_k exp(alpha[k] + beta[k]) */
+static double
+log_sum_row(int K, const double *alpha, const double *beta)
+{
+	double		most = -INFINITY;
+	double		sum = 0.0;
+
+	for (int k = 0; k < K; k++)
+		most = alpha[k] + beta[k] > most ? alpha[k] + beta[k] : most;
+	for (int k = 0; k < K; k++)
+		sum += exp(alpha[k] + beta[k] - most);
+	return log(sum) + most;
+}
+
+/*
+ * With f the first step of the span and l its last one, and y = want there:
+ *   log p = alpha_f[y_f] + sum over f < t <= l of (A[y_{t-1}][y_t] + e_t[y_t]) + beta_l[y_l] - log Z
+ * Every step gives a log Z of its own, log sum_k exp(alpha_t[k] + beta_t[k]), and
+ * they are rounded apart.  That of step f shares with the rest what rounding did to
+ * alpha_f; so a span of one step has just its marginal.
+ */
+NnStatus
+nn_crf_span(const NnCrfPaths *paths, int b, int t_first, int t_last, const int32_t *want,
+			double *log_probability, NnError *err)
+{
+	const NnCrfLattice *lattice = &paths->lattice;
+	const NnBatch *batch = lattice->batch;
+	const NnCrfScores *scores = b < paths->n_closed ? &paths->all : &paths->legal;
+	size_t		K = (size_t) scores->K;
+	size_t		row;
+	double		sum;
+
+	if (b < 0 || b >= batch->n_sequences || t_first < 0 || t_first > t_last || t_last > batch->length[b])
+		return nn_fail(err, NN_ERANGE, "span from %d to %d is not within its sequence", t_first, t_last);
+	for (int i = 0; i < t_last - t_first; i++)
+	{
+		if (want[i] < 0 || want[i] >= scores->K)
+			return nn_fail(err, NN_ERANGE, "tag %d is not between 0 and %d", (int) want[i], scores->K - 1);
+	}
+	*log_probability = 0.0;
+	if (t_first == t_last)
 		return NN_OK;
 
-	while (n_closed < batch->n_sequences && batch->length[n_closed] > 0 &&
-		   lattice.log_z[n_closed] == -INFINITY)
-		n_closed++;
-	if (n_closed == 0)
-		return NN_OK;
-	lattice.n = n_closed;
-	NN_TRY(nn_crf_chain_create(crf, NULL, scratch, &chain, err));
-	NN_TRY(nn_crf_forward(&chain, &lattice));
-	return nn_crf_backward(&chain, &lattice, marginal, NULL);
+	row = (size_t) (batch->offset[t_first] + b) * K;
+	sum = lattice->alpha[row + (size_t) want[0]] - log_sum_row(scores->K, lattice->alpha + row, lattice->beta + row);
+	for (int i = 1; i < t_last - t_first; i++)
+	{
+		row = (size_t) (batch->offset[t_first + i] + b) * K;
+		sum += (double) scores->transition[(size_t) want[i - 1] * K + (size_t) want[i]] +
+			(double) lattice->emission[row + (size_t) want[i]];
+	}
+	sum += lattice->beta[row + (size_t) want[t_last - t_first - 1]];
+	*log_probability = sum > 0.0 ? 0.0 : sum;	/* of numbers that are rounded apart */
+	return NN_OK;
 }
 
 /* ---- the best path ------------------------------------------------------------------ */
@@ -127,87 +223,5 @@ nn_crf_decode(const NnCrf *crf, const NnCrfRules *rules, const NnBatch *batch,
 		if (best == -INFINITY && rules != NULL)
 			NN_TRY(decode_sequence(&all, batch, emission, b, &work, delta, tag, &best));
 	}
-	return NN_OK;
-}
-
-/* ---- a span --------------------------------------------------------------------------- */
-
-/*
- * A sequence twice, as a batch of two rows a step: as it is, and with every tag
- * but the wanted one closed in the span.
- */
-static NnStatus
-make_pair(const NnBatch *batch, int b, NnArena *scratch, NnBatch *pair, NnError *err)
-{
-	size_t		T = (size_t) batch->length[b];
-	int32_t    *length = NN_TAKE(scratch, int32_t, 2);
-	int32_t    *active = NN_TAKE(scratch, int32_t, T);
-	int32_t    *offset = NN_TAKE(scratch, int32_t, T + 1);
-
-	if (length == NULL || active == NULL || offset == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	length[0] = length[1] = (int32_t) T;
-	for (size_t t = 0; t < T; t++)
-		active[t] = 2;
-	for (size_t t = 0; t <= T; t++)
-		offset[t] = (int32_t) (2 * t);
-	memset(pair, 0, sizeof(*pair));
-	pair->n_sequences = 2;
-	pair->n_steps = (int) T;
-	pair->n_rows = (int) (2 * T);
-	pair->length = length;
-	pair->active = active;
-	pair->offset = offset;
-	return NN_OK;
-}
-
-static void
-fill_pair(const NnBatch *batch, const float *emission, int b, int t_first, int t_last,
-		  const int32_t *want, size_t K, float *both)
-{
-	for (int t = 0; t < batch->length[b]; t++)
-	{
-		float	   *held = both + (size_t) (2 * t + 1) * K;
-
-		memcpy(held - K, emission + (size_t) (batch->offset[t] + b) * K, K * sizeof(float));
-		memcpy(held, held - K, K * sizeof(float));
-		for (size_t k = 0; t >= t_first && t < t_last && k < K; k++)
-			if ((int32_t) k != want[t - t_first])
-				held[k] = -INFINITY;
-	}
-}
-
-NnStatus
-nn_crf_span(const NnCrf *crf, const NnCrfRules *rules, const NnBatch *batch,
-			const float *emission, int b, int t_first, int t_last, const int32_t *want,
-			NnArena *scratch, double *log_probability, NnError *err)
-{
-	NnBatch		pair;
-	NnCrfChain	chain;
-	NnCrfLattice lattice;
-	float	   *both;
-
-	if (b < 0 || b >= batch->n_sequences || t_first < 0 || t_first > t_last || t_last > batch->length[b])
-		return nn_fail(err, NN_ERANGE, "span from %d to %d is not within its sequence", t_first, t_last);
-	*log_probability = 0.0;
-	if (t_first == t_last)
-		return NN_OK;
-
-	NN_TRY(nn_crf_chain_create(crf, rules, scratch, &chain, err));
-	NN_TRY(make_pair(batch, b, scratch, &pair, err));
-	both = NN_TAKE(scratch, float, nn_size_mul((size_t) pair.n_rows, (size_t) crf->n_tags));
-	if (both == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	fill_pair(batch, emission, b, t_first, t_last, want, (size_t) crf->n_tags, both);
-	NN_TRY(nn_crf_lattice_create(&pair, both, crf->n_tags, false, scratch, &lattice, err));
-	NN_TRY(nn_crf_forward(&chain, &lattice));
-	if (lattice.log_z[0] == -INFINITY && rules != NULL)
-	{
-		NN_TRY(nn_crf_chain_create(crf, NULL, scratch, &chain, err));
-		NN_TRY(nn_crf_forward(&chain, &lattice));
-	}
-	*log_probability = lattice.log_z[1] - lattice.log_z[0];
-	if (*log_probability > 0.0)
-		*log_probability = 0.0; /* the two sums are rounded apart */
 	return NN_OK;
 }

@@ -74,6 +74,7 @@ typedef struct NnCrfLattice
 	int			n;				/* only the first n sequences of the batch are looked at */
 	bool		keeps_factors;
 	double	   *alpha;			/* (N, K) */
+	double	   *beta;			/* (N, K) the same of the paths from there to the end; NULL: not kept */
 	double	   *gamma[2];		/* (B, K) this step's and the next one's: crf.c */
 	double	   *log_z;			/* (B) log of the sum over all paths; not written for length 0 */
 	float	   *u;				/* (N or B, K) */

@@ -178,3 +178,33 @@ nn_net_init(NnNet *net, NnRng *rng)
 	nn_net_pack(net);
 	return NN_OK;
 }
+
+static void
+remember(const NnLayers *layers, const NnDirection *direction, int n_steps, NnRng *rng)
+{
+	float	   *bias = direction->bias_ih->data;
+	int			H = layers->hidden;
+
+	for (int j = 0; j < H; j++)
+	{
+		float		open = logf(1.0f + ((float) n_steps - 2.0f) * nn_rng_uniform(rng));
+
+		/* order of gates: i, f, g, o and r, z, n */
+		if (layers->cell == NN_CELL_LSTM)
+			bias[j] = -open;
+		bias[H + j] = open;
+	}
+}
+
+void
+nn_net_remember(NnNet *net, int n_steps, NnRng *rng)
+{
+	const NnLayers *layers = &net->stack;
+
+	if (n_steps < 3 || (layers->cell != NN_CELL_LSTM && layers->cell != NN_CELL_GRU))
+		return;
+	for (int k = 0; k < layers->n_layers; k++)
+		for (int d = 0; d < layers->n_directions; d++)
+			remember(layers, &layers->direction[k][d], n_steps, rng);
+	nn_net_pack(net);
+}

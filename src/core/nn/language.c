@@ -356,9 +356,10 @@ nn_language_step(const NnNet *net, int B, const int32_t *token, NnState *state, 
 NnStatus
 nn_net_states(const NnNet *net, const NnBatch *batch, NnArena *scratch, float *out, NnError *err)
 {
-	NnLayers	layers = answering_layers(net);
-	size_t		H = (size_t) layers.hidden;
-	size_t		ld = (size_t) layers.n_directions * H;
+	bool		is_language = net->spec.task == NN_TASK_LANGUAGE;
+	NnLayers	layers = is_language ? answering_layers(net) : net->stack;
+	size_t		ld = (size_t) layers.n_directions * (size_t) layers.hidden;
+	size_t		width = is_language ? (size_t) layers.hidden : ld;
 	NnStack		stack;
 	const float *h;
 
@@ -367,7 +368,7 @@ nn_net_states(const NnNet *net, const NnBatch *batch, NnArena *scratch, float *o
 	NN_TRY(nn_stack_forward(&layers, batch, NULL, NULL, NULL, NULL, scratch, &stack, err));
 	h = stack.output[layers.n_layers - 1];
 	for (int r = 0; r < batch->n_rows; r++)
-		memcpy(out + (size_t) r * H, h + (size_t) r * ld, H * sizeof(float));
+		memcpy(out + (size_t) r * width, h + (size_t) r * ld, width * sizeof(float));
 	return NN_OK;
 }
 

@@ -132,6 +132,14 @@ NnTensor   *nn_net_tensor(NnNet *net, int index);
 NnTensor   *nn_net_find_tensor(NnNet *net, const char *name);	/* NULL if there is none */
 int64_t		nn_net_n_parameters(const NnNet *net);	/* numbers trained */
 
+/*
+ * Gates that are ready to remember for up to n_steps steps (chrono
+ * initialization, Tallec and Ollivier 2018), after nn_net_init(): lstm,
+ * b_f = log(uniform(1, n_steps - 1)), b_i = -b_f; gru, the same for its update
+ * gate.  Nothing for n_steps < 3 and for rnn, which has no gate.
+ */
+void		nn_net_remember(NnNet *net, int n_steps, NnRng *rng);
+
 /* Must be called after the tensors' data changed and before a forward pass. */
 void		nn_net_pack(NnNet *net);
 
@@ -215,7 +223,10 @@ NnStatus	nn_net_log_likelihood(const NnNet *net, const NnBatch *batch, NnState *
 NnStatus	nn_language_step(const NnNet *net, int B, const int32_t *token, NnState *state,
 							 NnArena *scratch, float *log_p, NnError *err);
 
-/* The states (N, H) of the last layer, of the forward direction: for embedding a text. */
+/*
+ * The states of the last layer, for embedding a text: (N, H), of the forward direction,
+ * in a language model; (N, directions * H) in a tagger and in what a translator reads with.
+ */
 NnStatus	nn_net_states(const NnNet *net, const NnBatch *batch, NnArena *scratch, float *out, NnError *err);
 
 /* ---- translate, caption (nn/seq2seq.c) --------------------------------------- */

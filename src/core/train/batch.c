@@ -173,8 +173,9 @@ pack_flat(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 		return out_of_memory(err);
 	for (int r = 0; r < batch->n_sequences; r++)
 	{
-		int64_t		n;
-		const float *from = example_values(examples, example[r], spec->embedding, &n);
+		int64_t		n = (int64_t) width;
+		const float *from = examples->flat != NULL ? examples->flat + (size_t) example[r] * width :
+			example_values(examples, example[r], spec->embedding, &n);
 
 		if (n != (int64_t) width)
 			return nn_fail(err, NN_EINVAL, "an input of %lld numbers where the network takes %d",
@@ -266,12 +267,26 @@ pack_bag(NnBatch *batch, const NnSpec *spec, const NnExamples *examples, const i
 	return NN_OK;
 }
 
+/* One row of width numbers for each example of the batch. */
+static NnStatus
+pack_rows(NnBatch *batch, const float *from, size_t width, const int32_t *example, NnArena *scratch,
+		  const float **packed, NnError *err)
+{
+	float	   *rows = NN_TAKE(scratch, float, nn_size_mul((size_t) batch->n_sequences, width));
+
+	if (rows == NULL)
+		return out_of_memory(err);
+	for (int r = 0; r < batch->n_sequences; r++)
+		memcpy(rows + (size_t) r * width, from + (size_t) example[r] * width, width * sizeof(float));
+	*packed = rows;
+	return NN_OK;
+}
+
 static NnStatus
 pack_targets(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 			 const int32_t *example, NnArena *scratch, NnError *err)
 {
 	int			B = batch->n_sequences;
-	size_t		C = (size_t) spec->n_outputs;
 
 	if (spec->task == NN_TASK_CLASSIFY && examples->label != NULL)
 	{
@@ -283,16 +298,14 @@ pack_targets(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 			label[r] = examples->label[example[r]];
 		batch->label = label;
 	}
-	if ((spec->task == NN_TASK_REGRESS || spec->task == NN_TASK_FORECAST) && examples->target != NULL)
-	{
-		float	   *target = NN_TAKE(scratch, float, nn_size_mul((size_t) B, C));
-
-		if (target == NULL)
-			return out_of_memory(err);
-		for (int r = 0; r < B; r++)
-			memcpy(target + (size_t) r * C, examples->target + (size_t) example[r] * C, C * sizeof(float));
-		batch->target = target;
-	}
+	if (spec->task == NN_TASK_REGRESS && examples->target != NULL)
+		return pack_rows(batch, examples->target, (size_t) spec->n_outputs, example, scratch, &batch->target, err);
+	if (spec->task == NN_TASK_FORECAST && examples->weight != NULL)
+		NN_TRY(pack_rows(batch, examples->weight, (size_t) nn_spec_channels(spec), example, scratch,
+						 &batch->weight, err));
+	if (spec->task == NN_TASK_FORECAST && examples->target != NULL)
+		return pack_rows(batch, examples->target, (size_t) (spec->n_outputs / spec->n_quantiles), example, scratch,
+						 &batch->target, err);
 	return NN_OK;
 }
 
@@ -499,6 +512,7 @@ nn_batch_bytes(const NnSpec *spec, const NnBatchBound *bound)
 	bytes = nn_size_add(bytes, nn_size_mul(2, piece_bytes(bound->n_spelling + N + 1, sizeof(int32_t))));
 	bytes = nn_size_add(bytes, nn_size_mul(12, piece_bytes(bound->n_written + B + 1, sizeof(int32_t))));
 
-	/* labels or targets */
+	/* labels or targets; a forecast has fewer targets than outputs, and weights */
+	bytes = nn_size_add(bytes, 64);
 	return nn_size_add(bytes, nn_size_mul(piece_bytes(B, sizeof(float)), (size_t) spec->n_outputs));
 }

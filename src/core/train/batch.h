@@ -22,11 +22,12 @@ NnKeyed    *nn_sort_keyed(NnKeyed *items, NnKeyed *other, int64_t n);
  */
 typedef struct NnEpochOrder
 {
-	int64_t		n;
+	int64_t		n_all;			/* examples to draw from */
+	int64_t		n;				/* that an epoch sees */
 	int			batch;
 	int64_t		n_window;		/* examples sorted by length together */
 	int64_t		n_batches;
-	int32_t    *order;			/* (n) example numbers */
+	int32_t    *order;			/* (n_all) example numbers; the epoch's come first */
 	int32_t    *batch_order;	/* (n_batches) */
 } NnEpochOrder;
 

@@ -186,8 +186,10 @@ nn_outputs(const NnNet *net, const NnExamples *examples, const NnEnv *env, float
 typedef struct NnFigures
 {
 	const NnExamples *examples;
+	const NnSpec *spec;
 	int			C;
 	double		sum_loss;
+	double		sum_error;		/* forecast: absolute errors of the median */
 	int64_t		n_right;
 } NnFigures;
 
@@ -234,6 +236,41 @@ add_regressed(void *ctx, const NnOutputs *outputs)
 	}
 }
 
+/* As the loss in training (nn/head.c), here as sums. */
+static void
+add_forecast(void *ctx, const NnOutputs *outputs)
+{
+	NnFigures  *figures = ctx;
+	const NnSpec *spec = figures->spec;
+	int			Q = spec->n_quantiles;
+	int			n_channels = nn_spec_channels(spec);
+	int			n_targets = figures->C / Q;
+
+	for (int r = 0; r < outputs->n; r++)
+	{
+		size_t		i = (size_t) outputs->example[r];
+		const float *target = figures->examples->target + i * (size_t) n_targets;
+		const float *weight = figures->examples->weight;
+		const float *f = outputs->out + (size_t) r * (size_t) figures->C;
+
+		for (int k = 0; k < n_targets; k++, f += Q)
+		{
+			double		v = weight != NULL ? (double) weight[i * (size_t) n_channels + (size_t) (k % n_channels)] : 1.0;
+
+			for (int j = 0; j < Q; j++)
+			{
+				double		q = nn_quantile_level(Q, j);
+				double		e = v * ((double) target[k] - (double) f[j]);
+
+				/* written so that a NaN stays one */
+				figures->sum_loss += e < 0.0 ? (q - 1.0) * e : q * e;
+				if (j == Q / 2)
+					figures->sum_error += fabs(e);
+			}
+		}
+	}
+}
+
 /* Sum over outputs and rows of (target - mean target of the output)^2. */
 static double
 target_spread(const NnExamples *examples, int C)
@@ -261,8 +298,18 @@ static NnStatus
 validate_pooled(const NnEvaluation *evaluation, NnValidation *validation, NnError *err)
 {
 	const NnSpec *spec = nn_net_spec(evaluation->net);
-	NnFigures	figures = {evaluation->examples, spec->n_outputs, 0.0, 0};
+	NnFigures	figures = {.examples = evaluation->examples, .spec = spec, .C = spec->n_outputs};
 
+	if (spec->task == NN_TASK_FORECAST)
+	{
+		double		n = (double) evaluation->n * spec->n_outputs;
+
+		NN_TRY(nn_evaluate(evaluation, add_forecast, &figures, err));
+		validation->loss = figures.sum_loss / n;
+		validation->metric = figures.sum_error * spec->n_quantiles / n;
+		validation->goodness = -validation->loss;
+		return NN_OK;
+	}
 	if (spec->task == NN_TASK_CLASSIFY)
 	{
 		NN_TRY(nn_evaluate(evaluation, add_classified, &figures, err));

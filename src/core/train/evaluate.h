@@ -39,8 +39,9 @@ NnStatus	nn_evaluate(const NnEvaluation *evaluation, NnOutputsSink sink, void *c
 typedef struct NnValidation
 {
 	double		loss;			/* mean over the rows: cross-entropy of the sum, or half the squared error;
-								 * over the sequences (tag); over the tokens (texts) */
-	double		metric;			/* accuracy, R2, or perplexity where text is written */
+								 * pinball loss of the sum (forecast); over the sequences (tag); over the
+								 * tokens (texts) */
+	double		metric;			/* accuracy, R2, perplexity where text is written, error of the median */
 	double		goodness;		/* the same such that more is better */
 } NnValidation;
 

@@ -89,6 +89,8 @@ nn_examples_check(const NnExamples *examples, const NnSpec *spec, bool has_targe
 	else if (has_targets && (spec->task == NN_TASK_REGRESS || spec->task == NN_TASK_FORECAST) &&
 			 examples->target == NULL)
 		missing = "targets";
+	else if (spec->wide == NN_WIDE_LINEAR && examples->flat == NULL)
+		missing = "flat windows";
 	else if (spec->task == NN_TASK_TAG && examples->forms == NULL)
 		missing = "forms";
 	else if (has_targets && spec->task == NN_TASK_TAG && examples->tag == NULL)
@@ -181,10 +183,11 @@ NnStatus
 nn_epoch_order_create(NnEpochOrder *epoch, int64_t n, const NnTrainOptions *options,
 					  NnArena *arena, NnError *err)
 {
-	epoch->n = n;
+	epoch->n_all = n;
+	epoch->n = options->max_examples > 0 && options->max_examples < n ? options->max_examples : n;
 	epoch->batch = options->batch;
 	epoch->n_window = (int64_t) options->batch * options->window;
-	epoch->n_batches = (n + options->batch - 1) / options->batch;
+	epoch->n_batches = (epoch->n + options->batch - 1) / options->batch;
 	epoch->order = NN_TAKE(arena, int32_t, (size_t) n);
 	epoch->batch_order = NN_TAKE(arena, int32_t, (size_t) epoch->n_batches);
 	if (epoch->order == NULL || epoch->batch_order == NULL)
@@ -197,12 +200,12 @@ nn_epoch_order_shuffle(NnEpochOrder *epoch, const NnSpec *spec, const NnExamples
 					   NnRng *rng, const NnEnv *env, NnArena *scratch, NnError *err)
 {
 	/* From the identity each time: an epoch's order depends on the generator alone. */
-	for (int64_t i = 0; i < epoch->n; i++)
+	for (int64_t i = 0; i < epoch->n_all; i++)
 		epoch->order[i] = (int32_t) i;
 	for (int64_t b = 0; b < epoch->n_batches; b++)
 		epoch->batch_order[b] = (int32_t) b;
 
-	nn_rng_shuffle(rng, epoch->order, epoch->n);
+	nn_rng_shuffle(rng, epoch->order, epoch->n_all);
 	for (int64_t first = 0; first < epoch->n; first += epoch->n_window)
 	{
 		int64_t		n = epoch->n - first < epoch->n_window ? epoch->n - first : epoch->n_window;

@@ -3,7 +3,8 @@
  *
  * Dense tensors follow AdamW (Loshchilov and Hutter 2019; the equations stand
  * at nn_adam in kern/kern.h); only matrices decay, as a bias or a scale has no
- * reason to be small.
+ * reason to be small.  Nor does a forecast's linear branch decay: it begins with a
+ * solution that was regularized, and would be pulled off it.
  *
  * Tables (word vectors, bag features) have a row for each word or feature, and
  * a batch touches a few of them.  Lazy Adam, the rule of PyTorch's SparseAdam:
@@ -59,6 +60,7 @@ struct NnOptimizer
 				beta2,
 				clip;
 	double		factor;			/* of all rates; halved by a restart */
+	bool		is_sgd;
 	int64_t		n_steps;		/* since the moments were zero */
 };
 
@@ -86,6 +88,14 @@ tensor_epsilon(const NnTensor *tensor, const NnTrainOptions *options)
 	return is_bag && options->epsilon_bag > 0 ? options->epsilon_bag : options->epsilon;
 }
 
+static double
+tensor_decay(const NnTensor *tensor, const NnSpec *spec, const NnTrainOptions *options)
+{
+	bool		is_solved = tensor->is_wide && spec->wide == NN_WIDE_LINEAR;
+
+	return tensor->kind == NN_TENSOR_MATRIX && !is_solved ? (double) options->weight_decay : 0.0;
+}
+
 /* Describe each trained tensor; its moments begin at an offset, counted in n_moments. */
 static void
 describe_tensors(NnOptimizer *optimizer, const NnTrainOptions *options)
@@ -103,7 +113,7 @@ describe_tensors(NnOptimizer *optimizer, const NnTrainOptions *options)
 		state->width = state->is_table ? (size_t) tensor->n_columns : tensor_numbers(tensor);
 		state->rate = tensor_rate(tensor, options);
 		state->epsilon = tensor_epsilon(tensor, options);
-		state->decay = tensor->kind == NN_TENSOR_MATRIX ? (double) options->weight_decay : 0.0;
+		state->decay = tensor_decay(tensor, nn_net_spec(optimizer->net), options);
 		optimizer->n_moments = nn_size_add(optimizer->n_moments, nn_size_mul(tensor_numbers(tensor), 2));
 	}
 }
@@ -125,6 +135,7 @@ nn_optimizer_create(NnOptimizer **optimizer, NnNet *net, const NnTrainOptions *o
 	made->beta2 = (double) options->beta2;
 	made->clip = (double) options->clip;
 	made->factor = 1.0;
+	made->is_sgd = options->optimizer == NN_OPTIMIZER_SGD;
 	describe_tensors(made, options);
 
 	made->moments = NN_ALLOC(arena, float, made->n_moments);
@@ -174,13 +185,27 @@ nn_optimizer_norm(const NnOptimizer *optimizer)
 	return sqrt(sum);
 }
 
-/* Adam on row `row` of a table, or on the one row of a dense tensor. */
+/* w -= lr (scale * grad + decay w), and grad is zero again. */
 static void
-step_row(const NnTensorState *state, size_t row, const NnAdam *adam)
+descend(const NnAdam *adam, int64_t n, float *w, float *grad)
+{
+	nn_scale(n, 1.0f - adam->lr * adam->decay, w);
+	nn_axpy(n, -adam->lr * adam->scale, grad, w);
+	memset(grad, 0, (size_t) n * sizeof(float));
+}
+
+/* A step on row `row` of a table, or on the one row of a dense tensor. */
+static void
+step_row(const NnTensorState *state, size_t row, const NnAdam *adam, bool is_sgd)
 {
 	size_t		at = row * state->width;
 	float	   *m = state->moments + 2 * at;
 
+	if (is_sgd)
+	{
+		descend(adam, (int64_t) state->width, state->tensor->data + at, state->tensor->grad + at);
+		return;
+	}
 	nn_adam(adam, (int64_t) state->width, state->tensor->data + at, state->tensor->grad + at,
 			m, m + state->width);
 }
@@ -208,12 +233,12 @@ nn_optimizer_step(NnOptimizer *optimizer, double share, double norm)
 		adam.eps = (float) state->epsilon;
 		if (!state->is_table)
 		{
-			step_row(state, 0, &adam);
+			step_row(state, 0, &adam, optimizer->is_sgd);
 			continue;
 		}
 		n_rows = nn_net_touched(optimizer->net, state->tensor, &rows);
 		for (int j = 0; j < n_rows; j++)
-			step_row(state, rows == NULL ? (size_t) j : (size_t) rows[j], &adam);
+			step_row(state, rows == NULL ? (size_t) j : (size_t) rows[j], &adam, optimizer->is_sgd);
 	}
 }
 

@@ -25,7 +25,11 @@ typedef struct NnExamples
 	const int64_t *step_start;	/* series: steps of example i */
 	const float *values;		/* (steps, channels), standardized */
 	const int32_t *label;		/* classify */
-	const float *target;		/* (n, C) regress, forecast, standardized */
+	const float *target;		/* (n, C) regress, standardized */
+
+	/* forecast: target is (n, horizon * channels); values are what the recurrent branch reads of a window */
+	const float *flat;			/* (n, wide inputs) the window as the linear branch reads it */
+	const float *weight;		/* (n, channels) what an error counts; it makes errors those of standardized values */
 
 	/* tag: token is the number of a written form */
 	const struct NnForms *forms;
@@ -55,8 +59,15 @@ typedef enum NnKeep
 	NN_KEEP_LAST				/* weights of the last epoch */
 } NnKeep;
 
+typedef enum NnOptimizerKind
+{
+	NN_OPTIMIZER_ADAMW,			/* Loshchilov and Hutter 2019 */
+	NN_OPTIMIZER_SGD			/* w -= rate * gradient, plainly: to see what a gradient does */
+} NnOptimizerKind;
+
 typedef struct NnTrainOptions
 {
+	NnOptimizerKind optimizer;
 	int			epochs;
 	int			batch;			/* sequences a batch */
 	int			window;			/* batches sorted by length together */
@@ -79,20 +90,29 @@ typedef struct NnTrainOptions
 	bool		is_ordered;		/* running text: texts stay in their order */
 	int			n_samples;		/* of the softmax over a vocabulary; 0: all of it */
 	int			first_sampled;	/* ids from here on are ordered by frequency */
+	int64_t		max_examples;	/* of an epoch, drawn anew for each; 0: all */
 	int			patience;		/* epochs without a better metric before stopping; 0: never stop early */
+	int			stop;			/* epochs to run of those that the rates are planned for; 0: all */
+	bool		is_start_kept;	/* the first weights are a solution: epoch 0 may be the best */
 	NnKeep		keep;
 	uint64_t	seed;
 } NnTrainOptions;
+
+/* The loss's gradient is followed so many steps back. */
+#define NN_GRADIENT_DISTANCES 256
 
 typedef struct NnEpoch
 {
 	double		loss_train;
 	double		loss_valid;		/* NAN without a validation part */
-	double		metric;			/* accuracy, R2, or perplexity where text is written; NAN likewise */
+	double		metric;			/* accuracy, R2, perplexity where text is written, or of forecasts the mean
+								 * absolute error of the median, standardized; NAN likewise */
 	double		gradient_norm;	/* mean before clipping */
 	double		share_clipped;
 	double		rate;			/* the last step's share of the peak rate */
 	double		seconds;		/* of this epoch */
+	int			n_distances;	/* how far back the loss was seen to reach (nn_net_gradient_distances) */
+	float		gradient[NN_GRADIENT_DISTANCES];	/* (n_distances) */
 } NnEpoch;
 
 #define NN_MAX_EPOCHS 1000
@@ -100,7 +120,7 @@ typedef struct NnEpoch
 typedef struct NnTrainReport
 {
 	int			n_epochs;		/* run */
-	int			best_epoch;		/* 1-based; whose weights are in the net */
+	int			best_epoch;		/* 1-based; whose weights are in the net; 0: the first weights (is_start_kept) */
 	int			n_resets;		/* times the NaN guard went back to the last good weights */
 	int64_t		n_steps;
 	double		seconds;

@@ -37,6 +37,7 @@
 
 #define MAX_RESETS			5
 #define PROGRESS_SECONDS	0.5
+#define GRADIENT_SEQUENCES	32	/* by which gradients are followed back */
 
 /* What an epoch adds up; steps that were skipped count in rows only. */
 typedef struct NnEpochSums
@@ -91,6 +92,9 @@ check_options(const NnTrainOptions *options, NnError *err)
 {
 	if (options->epochs < 1 || options->epochs > NN_MAX_EPOCHS)
 		return nn_fail(err, NN_ERANGE, "%d epochs are outside 1 ... %d", options->epochs, NN_MAX_EPOCHS);
+	if (options->stop < 0 || options->max_examples < 0)
+		return nn_fail(err, NN_ERANGE, "a stop after %d epochs of %lld examples", options->stop,
+					   (long long) options->max_examples);
 	if (options->batch < 1 || options->window < 1)
 		return nn_fail(err, NN_ERANGE, "a batch of %d, a window of %d batches", options->batch, options->window);
 	if (!(options->beta1 >= 0 && options->beta1 < 1 && options->beta2 >= 0 && options->beta2 < 1 &&
@@ -225,6 +229,12 @@ trainer_allocate(NnTrainer *trainer, const NnExamples *valid, NnError *err)
 
 /* ---- progress ---------------------------------------------------------------- */
 
+static int
+epochs_to_run(const NnTrainOptions *options)
+{
+	return options->stop > 0 && options->stop < options->epochs ? options->stop : options->epochs;
+}
+
 static double
 now(const NnTrainer *trainer)
 {
@@ -253,7 +263,8 @@ tell_progress(NnTrainer *trainer, bool is_epoch_end)
 	const NnTrainReport *report = trainer->report;
 	const NnEpoch *epoch = &report->epoch[trainer->epoch - 1];
 	const NnEpoch *validated = is_epoch_end || trainer->epoch == 1 ? epoch : epoch - 1;
-	double		n = (double) trainer->train->n;
+	double		n = (double) trainer->order.n;
+	int			n_epochs = epochs_to_run(trainer->options);
 	double		done;
 	NnProgress	progress = {0};
 
@@ -263,10 +274,10 @@ tell_progress(NnTrainer *trainer, bool is_epoch_end)
 		return;
 
 	progress.epoch = trainer->epoch;
-	progress.n_epochs = trainer->options->epochs;
+	progress.n_epochs = n_epochs;
 	progress.is_epoch_end = is_epoch_end;
 	progress.n_rows_done = trainer->sums.n_rows;
-	progress.n_rows = trainer->train->n;
+	progress.n_rows = trainer->order.n;
 	progress.loss_train = epoch->loss_train;
 	progress.loss_valid = validated->loss_valid;
 	progress.metric = validated->metric;
@@ -276,7 +287,7 @@ tell_progress(NnTrainer *trainer, bool is_epoch_end)
 	if (epoch->seconds > 0)
 		progress.rows_per_second = (double) trainer->sums.n_rows / epoch->seconds;
 	/* batches come in random order, so what is left takes as long a row as what is done */
-	done = ((trainer->epoch - 1) * n + (double) trainer->sums.n_rows) / (trainer->options->epochs * n);
+	done = ((trainer->epoch - 1) * n + (double) trainer->sums.n_rows) / (n_epochs * n);
 	if (done > 0)
 		progress.seconds_left = progress.seconds * (1.0 - done) / done;
 	trainer->env->progress(trainer->env->ctx, &progress);
@@ -475,6 +486,43 @@ validate_epoch(NnTrainer *trainer, bool *went_back, NnError *err)
 	}
 }
 
+/*
+ * How far back the loss reaches, on the longest sequences held out (or the first
+ * ones learned from): what vanishing and exploding gradients look like.
+ */
+static NnStatus
+follow_gradient(NnTrainer *trainer, NnError *err)
+{
+	const NnExamples *examples = trainer->valid.n > 0 ? trainer->valid.examples : trainer->train;
+	const int32_t *pick = trainer->valid.n > 0 ? trainer->valid.order : trainer->order.order;
+	int64_t		n = trainer->options->batch < GRADIENT_SEQUENCES ? trainer->options->batch : GRADIENT_SEQUENCES;
+	NnArena    *scratch = trainer->scratch;
+	NnEpoch    *epoch = &trainer->report->epoch[trainer->epoch - 1];
+	double	   *norm;
+	int32_t    *rows;
+	NnBatch		batch;
+
+	epoch->n_distances = 0;
+	nn_arena_reset(scratch);
+	if (n > examples->n)
+		n = examples->n;
+	norm = NN_TAKE(scratch, double, NN_GRADIENT_DISTANCES);
+	rows = NN_TAKE(scratch, int32_t, (size_t) n);
+	if (norm == NULL || rows == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory in a training step");
+	if (trainer->is_running)
+		NN_TRY(nn_running_pack(&trainer->running, 0, &batch, trainer->spec, scratch, err));
+	else
+		NN_TRY(nn_batch_pack(&batch, trainer->spec, examples, pick, (int) n, 0.0f, NULL, scratch, rows, err));
+	NN_TRY(nn_net_gradient_distances(trainer->net, &batch, scratch, NN_GRADIENT_DISTANCES, norm, err));
+	while (epoch->n_distances < NN_GRADIENT_DISTANCES && isfinite(norm[epoch->n_distances]))
+	{
+		epoch->gradient[epoch->n_distances] = (float) norm[epoch->n_distances];
+		epoch->n_distances++;
+	}
+	return NN_OK;
+}
+
 /* Validate, keep a copy if these weights may be what the training ends with. */
 static NnStatus
 finish_epoch(NnTrainer *trainer, NnError *err)
@@ -495,8 +543,23 @@ finish_epoch(NnTrainer *trainer, NnError *err)
 	}
 	else
 		trainer->n_epochs_stale++;
+	NN_TRY(follow_gradient(trainer, err));
 	trainer->report->n_epochs = trainer->epoch;
 	tell_progress(trainer, true);
+	return NN_OK;
+}
+
+/* How good the first weights are, if they may be kept. */
+static NnStatus
+judge_start(NnTrainer *trainer, NnError *err)
+{
+	NnValidation validation;
+
+	if (!trainer->options->is_start_kept || trainer->valid.n == 0)
+		return NN_OK;
+	NN_TRY(nn_validate(&trainer->valid, &validation, err));
+	if (isfinite(validation.loss))
+		trainer->best_goodness = validation.goodness;
 	return NN_OK;
 }
 
@@ -506,8 +569,11 @@ train_epochs(NnTrainer *trainer, NnError *err)
 	const NnTrainOptions *options = trainer->options;
 	NnTrainReport *report = trainer->report;
 	bool		can_stop = options->patience > 0 && trainer->valid.n > 0;
+	bool		is_start_good;
 
-	for (trainer->epoch = 1; trainer->epoch <= options->epochs; trainer->epoch++)
+	NN_TRY(judge_start(trainer, err));
+	is_start_good = isfinite(trainer->best_goodness);
+	for (trainer->epoch = 1; trainer->epoch <= epochs_to_run(options); trainer->epoch++)
 	{
 		NN_TRY(train_epoch(trainer, err));
 		NN_TRY(finish_epoch(trainer, err));
@@ -516,7 +582,7 @@ train_epochs(NnTrainer *trainer, NnError *err)
 	}
 
 	/* Every epoch went back to the first weights, or every step was skipped: nothing was learned. */
-	if (trainer->snapshot.epoch == 0 || report->n_steps == 0)
+	if ((trainer->snapshot.epoch == 0 && !is_start_good) || report->n_steps == 0)
 	{
 		nn_fail(err, NN_EDIVERGED, "training diverged: no epoch ended with finite weights");
 		return nn_fail_hint(err, "Lower \"rate\" or set \"clip\".");

@@ -30,19 +30,6 @@ lstm_option_kind_name(NnOptionKind kind)
 	return "";
 }
 
-NnTask
-lstm_task_named(const char *name)
-{
-	int			task = nn_task_from_name(name);
-
-	if (task < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("unknown task \"%s\"", name),
-				 errhint("Tasks are classify (the target is a label) and regress (the target is a number).")));
-	return (NnTask) task;
-}
-
 static const NnOptionInfo *
 find_option(const char *name)
 {

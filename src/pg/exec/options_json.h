@@ -11,9 +11,6 @@
 /* Errors name the option; one that means nothing to the task is an error, too. */
 extern void lstm_options_read(Jsonb *json, NnTask task, NnOptions *options);
 
-/* The task of that name, or an error. */
-extern NnTask lstm_task_named(const char *name);
-
 /* "integer", "choice"... */
 extern const char *lstm_option_kind_name(NnOptionKind kind);
 

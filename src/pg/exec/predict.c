@@ -33,8 +33,8 @@ drop_scratch(void)
 	scratch = NULL;
 }
 
-static NnArena *
-get_scratch(void)
+NnArena *
+lstm_scratch(void)
 {
 	LstmEnv    *env;
 
@@ -78,7 +78,7 @@ lstm_predict_batch(const NnModel *model, const NnValue *inputs, int n,
 {
 	NnError		err = {0};
 
-	lstm_check(nn_answer(model, inputs, n, get_scratch(), out, readings, hidden, &err), &err);
+	lstm_check(nn_answer(model, inputs, n, lstm_scratch(), out, readings, hidden, &err), &err);
 }
 
 int
@@ -92,22 +92,6 @@ lstm_best_of(const float *probabilities, int C)
 			best = c;
 	}
 	return best;
-}
-
-void
-lstm_need_task(const NnModel *model, const char *name, NnTask task)
-{
-	if (model->spec.task == task)
-		return;
-	if (task == NN_TASK_CLASSIFY)
-		ereport(ERROR,
-				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("model \"%s\" answers with a number, not with a label", name),
-				 errhint("Use lstm_predict or lstm_regress.")));
-	ereport(ERROR,
-			(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-			 errmsg("model \"%s\" answers with a label, not with a number", name),
-			 errhint("Use lstm_predict or lstm_classify.")));
 }
 
 char *

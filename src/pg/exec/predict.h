@@ -7,6 +7,12 @@
 #include "model/answer.h"
 
 /*
+ * Core's scratch memory, empty: what a call of core leaves in it is good until
+ * the next caller of this function, which may be any answer of this session.
+ */
+extern NnArena *lstm_scratch(void);
+
+/*
  * Answers for n inputs into out (n, C); readings (n) and hidden (n,
  * nn_answer_hidden) may be NULL.  Raises core's errors.
  */
@@ -15,9 +21,6 @@ extern void lstm_predict_batch(const NnModel *model, const NnValue *inputs, int 
 
 /* Where the largest of C probabilities is (the first of equal ones). */
 extern int	lstm_best_of(const float *probabilities, int C);
-
-/* Errors if the model has another task. */
-extern void lstm_need_task(const NnModel *model, const char *name, NnTask task);
 
 /* The shortest decimal that names a number of an answer, and the double that decimal names. */
 extern char *lstm_number_text(float number);

@@ -11,6 +11,7 @@
 #include "lib/stringinfo.h"
 
 #include "exec/progress.h"
+#include "exec/task.h"
 #include "glue/settings.h"
 
 #define INTERVAL_S 2.0
@@ -44,7 +45,7 @@ lstm_progress_report(void *arg, const NnProgress *progress)
 		appendStringInfo(&line, ": loss %.4f", progress->loss_train);
 	if (progress->is_epoch_end && isfinite(progress->metric))
 		appendStringInfo(&line, ", held-out %s %.4f",
-						 state->task == NN_TASK_REGRESS ? "R2" : "accuracy", progress->metric);
+						 lstm_task_metric(state->task), progress->metric);
 	appendStringInfo(&line, ", %.0f rows/s", progress->rows_per_second);
 	if (isfinite(progress->seconds_left))
 	{

@@ -167,6 +167,76 @@ lstm_json_metrics(StringInfo json, NnTask task, const NnMetrics *metrics,
 		append_confusion(json, C, labels, confusion);
 }
 
+void
+lstm_json_sequence(StringInfo json, const NnSequenceMetrics *metrics)
+{
+	const struct
+	{
+		const char *key;
+		double		value;
+	}			figures[] = {
+		{"token_accuracy", metrics->token_accuracy},
+		{"precision", metrics->precision},
+		{"recall", metrics->recall},
+		{"f1", metrics->f1},
+		{"perplexity", metrics->perplexity},
+		{"word_perplexity", metrics->word_perplexity},
+		{"nats_per_character", metrics->nats_per_character},
+		{"bleu", metrics->bleu},
+		{"exact", metrics->exact},
+		{"cider", metrics->cider},
+		{"mae", metrics->mae},
+		{"rmse", metrics->rmse},
+		{"mase", metrics->mase},
+		{"pinball", metrics->pinball},
+		{"coverage", metrics->coverage},
+	};
+
+	if (metrics->n == 0)
+		return;
+	lstm_json_count(json, "tokens_measured", metrics->n_tokens);
+	for (int i = 0; i < (int) lengthof(figures); i++)
+	{
+		if (!isnan(figures[i].value))
+			lstm_json_number(json, figures[i].key, figures[i].value);
+	}
+}
+
+void
+lstm_json_types(StringInfo json, const char *key, const LstmTypeScore *score, int n)
+{
+	lstm_json_key(json, key);
+	appendStringInfoChar(json, '[');
+	for (int i = 0; i < n; i++)
+	{
+		appendStringInfoString(json, i > 0 ? ", {" : "{");
+		lstm_json_text(json, "type", score[i].type);
+		lstm_json_count(json, "n", score[i].count.n_true);
+		lstm_json_number(json, "precision", nn_span_precision(&score[i].count));
+		lstm_json_number(json, "recall", nn_span_recall(&score[i].count));
+		lstm_json_number(json, "f1", nn_span_f1(&score[i].count));
+		appendStringInfoChar(json, '}');
+	}
+	appendStringInfoChar(json, ']');
+}
+
+/* What only some tasks have. */
+static void
+append_task_facts(StringInfo json, const NnSpec *spec)
+{
+	if (spec->task == NN_TASK_TAG)
+		lstm_json_count(json, "spelling_rows", spec->spelling_rows);
+	if (spec->task == NN_TASK_TRANSLATE || spec->task == NN_TASK_CAPTION)
+		lstm_json_count(json, "decoder_layers", spec->decoder_layers);
+	if (spec->task == NN_TASK_TRANSLATE)
+		lstm_json_boolean(json, "copy", spec->has_copy);
+	if (spec->task == NN_TASK_FORECAST)
+	{
+		lstm_json_count(json, "horizon", spec->horizon);
+		lstm_json_count(json, "quantiles", spec->n_quantiles);
+	}
+}
+
 char *
 lstm_json_facts(const NnSpec *spec, int64 n_parameters)
 {
@@ -179,21 +249,27 @@ lstm_json_facts(const NnSpec *spec, int64 n_parameters)
 	lstm_json_text(&json, "cell", nn_cell_name(spec->cell));
 	if (spec->cell != NN_CELL_NONE)
 	{
-		nn_pool_format(spec->pool, pool, sizeof(pool));
 		lstm_json_count(&json, "layers", spec->n_layers);
 		lstm_json_count(&json, "hidden", spec->hidden);
 		lstm_json_boolean(&json, "bidirectional", spec->is_bidirectional);
-		lstm_json_text(&json, "pool", pool);
+		if (nn_task_is_pooled(spec->task))
+		{
+			nn_pool_format(spec->pool, pool, sizeof(pool));
+			lstm_json_text(&json, "pool", pool);
+		}
 		lstm_json_count(&json, "embedding", spec->embedding);
 		lstm_json_count(&json, "vocabulary", spec->vocabulary);
 	}
-	lstm_json_text(&json, "wide", nn_wide_name(spec->wide));
+	append_task_facts(&json, spec);
+	if (nn_task_is_pooled(spec->task))
+		lstm_json_text(&json, "wide", nn_wide_name(spec->wide));
 	if (spec->wide != NN_WIDE_NONE)
 	{
 		lstm_json_count(&json, "wide_inputs", spec->wide_inputs);
 		lstm_json_count(&json, "wide_hidden", spec->wide_hidden);
 	}
-	lstm_json_count(&json, "outputs", spec->n_outputs);
+	if (spec->n_outputs > 0)
+		lstm_json_count(&json, "outputs", spec->n_outputs);
 	lstm_json_count(&json, "parameters", n_parameters);
 	appendStringInfoChar(&json, '}');
 	return json.data;

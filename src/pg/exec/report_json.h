@@ -25,6 +25,18 @@ extern void lstm_json_metrics(StringInfo json, NnTask task, const NnMetrics *met
 							  int C, const char *const *labels, const int64_t *n_rows,
 							  const NnClassMetrics *per_class, const int64_t *confusion);
 
+/* Figures of tags, texts and forecasts, those that apply. */
+extern void lstm_json_sequence(StringInfo json, const NnSequenceMetrics *metrics);
+
+/* How well spans, or single tags, of each type were found: an array under key. */
+typedef struct LstmTypeScore
+{
+	const char *type;			/* in the database's encoding */
+	NnSpanCount count;
+} LstmTypeScore;
+
+extern void lstm_json_types(StringInfo json, const char *key, const LstmTypeScore *score, int n);
+
 /* The network in numbers, as an object. */
 extern char *lstm_json_facts(const NnSpec *spec, int64 n_parameters);
 

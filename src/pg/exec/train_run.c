@@ -2,7 +2,7 @@
  * exec/train_run.c: one training, from the rows of a relation to a stored version.
  *
  *   describe    relation, columns, task, options, name: every error that needs no row
- *   read        rows by cursor into the learner, then word vectors
+ *   read        the model to start from, rows by cursor into the learner, word vectors
  *   plan        core decides on vocabulary, network and split, or says what is missing
  *   train       core; interrupts and progress through the env
  *   store       the file's bytes and figures as a new version, live at commit
@@ -23,10 +23,12 @@
 #include "exec/options_json.h"
 #include "exec/progress.h"
 #include "exec/report_json.h"
+#include "exec/task.h"
 #include "exec/train_run.h"
 #include "glue/env_pg.h"
 #include "glue/errors.h"
 #include "glue/settings.h"
+#include "store/cache.h"
 #include "store/change.h"
 #include "store/registry.h"
 #include "store/source.h"
@@ -41,6 +43,7 @@ typedef struct TrainRun
 	const char *model;
 	NnTask		task;
 	LstmSourceInfo source;
+	LstmReadAs	read_as;
 	NnOptions	options;
 	LstmEnv    *env;
 	LstmProgress progress;
@@ -51,22 +54,6 @@ typedef struct TrainRun
 } TrainRun;
 
 /* ---- describe ----------------------------------------------------------------- */
-
-static NnTask
-choose_task(const LstmTrainRequest *request, const LstmSourceInfo *source)
-{
-	NnTask		task;
-
-	if (request->task == NULL)
-		return source->target_kind == LSTM_TARGET_NUMBER ? NN_TASK_REGRESS : NN_TASK_CLASSIFY;
-	task = lstm_task_named(request->task);
-	if (task == NN_TASK_REGRESS && source->target_kind == LSTM_TARGET_LABEL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATATYPE_MISMATCH),
-				 errmsg("task regress needs a target column of a number type"),
-				 errdetail("Column \"%s\" holds labels.", source->target)));
-	return task;
-}
 
 static void
 check_model(TrainRun *run)
@@ -89,31 +76,47 @@ describe(TrainRun *run)
 {
 	const LstmTrainRequest *request = run->request;
 
-	if (request->target == NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("training without a target column is not supported"),
-				 errhint("Name the column to learn with target => '...'.")));
 	lstm_source_describe(request->relid, request->input, request->target, &run->source);
-	run->task = choose_task(request, &run->source);
+	run->task = lstm_choose_task(request->task, &run->source);
+	run->read_as = lstm_read_target_as(run->task, &run->source);
 	run->model = request->model != NULL ? request->model :
-		psprintf("%s_%s", run->source.relation_name, request->target);
+		psprintf("%s_%s", run->source.relation_name,
+				 request->target != NULL ? request->target : request->input);
 	lstm_options_read(request->options, run->task, &run->options);
 	if (run->options.where[0] != '\0')
 		lstm_check_condition(run->options.where);
+	if (run->options.order_by[0] != '\0')
+		lstm_source_order(&run->source, run->options.order_by);
 	check_model(run);
 }
 
 /* ---- read ----------------------------------------------------------------------- */
 
+/* The model of the option "warm_start", which stays in the cache as long as this run. */
+static void
+start_warm(TrainRun *run)
+{
+	const char *name = run->options.warm_start;
+	const NnModel *model;
+	NnError		err = {0};
+
+	if (name[0] == '\0')
+		return;
+	model = lstm_cache_get(lstm_live_version(name, strlen(name)));
+	lstm_cache_pin(model, run->env->context);
+	lstm_check(nn_learner_warm_start(run->learner, model, &err), &err);
+}
+
 static NnStatus
 add_row(TrainRun *run, const LstmRow *row, NnError *err)
 {
-	NnTarget	target;
+	NnTarget	target = {0};
 
 	target.label = row->label;
 	target.n_bytes = row->label_bytes;
 	target.number = row->number;
+	if (run->read_as == LSTM_READ_VALUE)
+		target.value = &row->target;
 	return nn_learner_add(run->learner, &row->input, &target, err);
 }
 
@@ -129,11 +132,10 @@ add_vector(TrainRun *run, const LstmRow *row, NnError *err)
 
 /* Give every row of the query to take().  Returns how many had a NULL. */
 static int64
-read_all(TrainRun *run, const LstmSourceInfo *info, const char *condition,
+read_all(TrainRun *run, const LstmSourceInfo *info, const char *condition, LstmReadAs read_as,
 		 NnStatus (*take) (TrainRun *, const LstmRow *, NnError *))
 {
-	bool		as_number = take == add_row && run->task == NN_TASK_REGRESS;
-	LstmSource *source = lstm_source_open(info, condition, as_number);
+	LstmSource *source = lstm_source_open(info, condition, read_as);
 	LstmRow    *rows = MemoryContextAlloc(run->env->context, sizeof(LstmRow) * READ_ROWS);
 	LstmPosition position = {info->relation, 0};
 	ErrorContextCallback callback = {error_context_stack, lstm_source_error_context, &position};
@@ -173,7 +175,7 @@ read_vectors(TrainRun *run)
 		return;
 	relid = DatumGetObjectId(DirectFunctionCall1(regclassin, CStringGetDatum(run->options.vectors)));
 	lstm_source_describe(relid, "vector", "word", &info);
-	(void) read_all(run, &info, NULL, add_vector);
+	(void) read_all(run, &info, NULL, LSTM_READ_LABEL, add_vector);
 }
 
 /* Describe, read, plan. */
@@ -194,7 +196,8 @@ prepare(TrainRun *run, const LstmTrainRequest *request)
 
 	lstm_check(nn_learner_create(&run->learner, run->task, run->source.input_kind, &run->options,
 								 lstm_megabytes(lstm_train_memory_mb), &run->env->env, &err), &err);
-	run->n_skipped = read_all(run, &run->source, run->options.where, add_row);
+	start_warm(run);
+	run->n_skipped = read_all(run, &run->source, run->options.where, run->read_as, add_row);
 	read_vectors(run);
 	run->progress.last = 0.0;
 	status = nn_learner_plan(run->learner, &run->plan, &err);
@@ -236,6 +239,7 @@ metrics_json(TrainRun *run, const NnLearnReport *report)
 	lstm_json_count(&json, "peak_bytes", (int64) nn_learner_peak_bytes(run->learner));
 	lstm_json_metrics(&json, run->task, &report->held_out, model->spec.n_outputs, labels_of(model),
 					  report->n_label_rows, report->per_class, report->confusion);
+	lstm_json_sequence(&json, &report->sequence);
 	appendStringInfoChar(&json, '}');
 	return json.data;
 }

@@ -12,9 +12,9 @@ typedef struct LstmTrainRequest
 {
 	Oid			relid;
 	const char *input;			/* column names */
-	const char *target;
-	const char *model;			/* NULL: <relation>_<target> */
-	const char *task;			/* NULL: by the target's type */
+	const char *target;			/* NULL: none */
+	const char *model;			/* NULL: <relation>_<target>, or _<input> */
+	const char *task;			/* NULL: by the columns' types */
 	Jsonb	   *options;
 } LstmTrainRequest;
 

@@ -108,3 +108,18 @@ lstm_from_utf8(const char *text)
 {
 	return pg_any_to_server(text, (int) strlen(text), PG_UTF8);
 }
+
+char *
+lstm_from_utf8_bytes(const char *bytes, size_t n_bytes)
+{
+	char	   *copy = palloc(n_bytes + 1);
+	char	   *text;
+
+	memcpy(copy, bytes, n_bytes);
+	copy[n_bytes] = '\0';
+	text = pg_any_to_server(copy, (int) n_bytes, PG_UTF8);
+
+	if (text !=copy)
+		pfree(copy);
+	return text;
+}

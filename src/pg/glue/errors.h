@@ -25,6 +25,9 @@ lstm_check(NnStatus status, const NnError *err)
 /* Checked UTF-8; the same pointer where nothing is to be done, else palloc'd.  *n_bytes is changed with it. */
 extern const char *lstm_to_utf8(const char *text, size_t *n_bytes);
 
+/* Of n_bytes bytes, palloc'd and 0-terminated. */
+extern char *lstm_from_utf8_bytes(const char *bytes, size_t n_bytes);
+
 /* Of a 0-terminated text; the same pointer where nothing is to be done. */
 extern const char *lstm_from_utf8(const char *text);
 

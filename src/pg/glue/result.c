@@ -3,12 +3,16 @@
  */
 #include "glue/compat.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "glue/errors.h"
 #include "glue/result.h"
 
 void
@@ -20,6 +24,7 @@ lstm_row_begin(LstmRowBuilder *row, FunctionCallInfo fcinfo)
 				 errmsg("function returning record called in context that cannot accept type record")));
 	Assert(row->desc->natts <= LSTM_MAX_COLUMNS);
 	row->desc = BlessTupleDesc(row->desc);
+	row->context = CurrentMemoryContext;
 	row->n = 0;
 }
 
@@ -51,6 +56,7 @@ lstm_set_begin(LstmRowBuilder *row, FunctionCallInfo fcinfo)
 	info->setResult = set;
 	info->setDesc = row->desc;
 	MemoryContextSwitchTo(old);
+	row->context = AllocSetContextCreate(old, "pg_lstm row", ALLOCSET_DEFAULT_SIZES);
 	return set;
 }
 
@@ -69,12 +75,70 @@ lstm_row_datum(LstmRowBuilder *row, Datum value)
 }
 
 void
+lstm_row_integer(LstmRowBuilder *row, int64 number)
+{
+	lstm_row_datum(row, Int32GetDatum((int32) Min(number, PG_INT32_MAX)));
+}
+
+void
+lstm_row_number(LstmRowBuilder *row, double number)
+{
+	if (isfinite(number))
+		lstm_row_datum(row, Float8GetDatum(number));
+	else
+		lstm_row_null(row);
+}
+
+void
 lstm_row_text(LstmRowBuilder *row, const char *text)
 {
+	MemoryContext old;
+
 	if (text == NULL)
+	{
 		lstm_row_null(row);
-	else
-		lstm_row_datum(row, CStringGetTextDatum(text));
+		return;
+	}
+	old = MemoryContextSwitchTo(row->context);
+	lstm_row_datum(row, CStringGetTextDatum(text));
+	MemoryContextSwitchTo(old);
+}
+
+void
+lstm_row_utf8(LstmRowBuilder *row, const char *bytes, size_t n_bytes)
+{
+	MemoryContext old = MemoryContextSwitchTo(row->context);
+
+	lstm_row_datum(row, CStringGetTextDatum(lstm_from_utf8_bytes(bytes, n_bytes)));
+	MemoryContextSwitchTo(old);
+}
+
+ArrayType *
+lstm_reals(const float *numbers, int n)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * Max(n, 1));
+	ArrayType  *array;
+
+	for (int i = 0; i < n; i++)
+		elements[i] = Float4GetDatum(numbers[i]);
+	array = construct_array(elements, n, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT);
+	pfree(elements);
+	return array;
+}
+
+void
+lstm_row_reals(LstmRowBuilder *row, const float *numbers, int n)
+{
+	MemoryContext old;
+
+	if (numbers == NULL)
+	{
+		lstm_row_null(row);
+		return;
+	}
+	old = MemoryContextSwitchTo(row->context);
+	lstm_row_datum(row, PointerGetDatum(lstm_reals(numbers, n)));
+	MemoryContextSwitchTo(old);
 }
 
 Datum
@@ -90,4 +154,6 @@ lstm_row_put(LstmRowBuilder *row, Tuplestorestate *set)
 	Assert(row->n == row->desc->natts);
 	tuplestore_putvalues(set, row->desc, row->values, row->nulls);
 	row->n = 0;
+	MemoryContextReset(row->context);
+	CHECK_FOR_INTERRUPTS();
 }

@@ -5,6 +5,7 @@
 #define LSTM_RESULT_H
 
 #include "fmgr.h"
+#include "utils/array.h"
 #include "utils/tuplestore.h"
 
 #define LSTM_MAX_COLUMNS 16
@@ -13,10 +14,14 @@
 typedef struct LstmRowBuilder
 {
 	TupleDesc	desc;
+	MemoryContext context;		/* of a set: holds the columns of the row at hand */
 	int			n;
 	Datum		values[LSTM_MAX_COLUMNS];
 	bool		nulls[LSTM_MAX_COLUMNS];
 } LstmRowBuilder;
+
+/* real[] in the current context. */
+extern ArrayType *lstm_reals(const float *numbers, int n);
 
 /* For a function that returns one composite value. */
 extern void lstm_row_begin(LstmRowBuilder *row, FunctionCallInfo fcinfo);
@@ -27,9 +32,14 @@ extern Tuplestorestate *lstm_set_begin(LstmRowBuilder *row, FunctionCallInfo fci
 /* The next column. */
 extern void lstm_row_null(LstmRowBuilder *row);
 extern void lstm_row_datum(LstmRowBuilder *row, Datum value);
+extern void lstm_row_integer(LstmRowBuilder *row, int64 number);	/* int4; the largest there is if it is
+																	 * larger */
+extern void lstm_row_number(LstmRowBuilder *row, double number);	/* float8; NULL if not finite */
 extern void lstm_row_text(LstmRowBuilder *row, const char *text);	/* NULL: a NULL */
+extern void lstm_row_utf8(LstmRowBuilder *row, const char *bytes, size_t n_bytes);
+extern void lstm_row_reals(LstmRowBuilder *row, const float *numbers, int n);	/* real[]; NULL: a NULL */
 
-/* All columns are filled. */
+/* All columns are filled.  Put serves interrupts and forgets the columns. */
 extern Datum lstm_row_value(LstmRowBuilder *row);
 extern void lstm_row_put(LstmRowBuilder *row, Tuplestorestate *set);
 

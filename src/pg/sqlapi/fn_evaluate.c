@@ -16,13 +16,17 @@ PG_FUNCTION_INFO_V1(pg_lstm_evaluate);
 Datum
 pg_lstm_evaluate(PG_FUNCTION_ARGS)
 {
-	LstmRef		ref = *lstm_model_argument(fcinfo, 0);
+	LstmRef		ref;
 	LstmEvaluation evaluation;
 	LstmRowBuilder row;
 
+	/* The target may be null: some tasks have none. */
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1) || PG_ARGISNULL(2))
+		PG_RETURN_NULL();
+	ref = *lstm_model_argument(fcinfo, 0);
 	lstm_row_begin(&row, fcinfo);
-	lstm_evaluate(&ref, PG_GETARG_OID(1), NameStr(*PG_GETARG_NAME(2)), NameStr(*PG_GETARG_NAME(3)),
-				  &evaluation);
+	lstm_evaluate(&ref, PG_GETARG_OID(1), NameStr(*PG_GETARG_NAME(2)),
+				  PG_ARGISNULL(3) ? NULL : NameStr(*PG_GETARG_NAME(3)), &evaluation);
 	lstm_row_text(&row, ref.name);
 	lstm_row_datum(&row, Int32GetDatum(ref.version));
 	lstm_row_datum(&row, Int64GetDatum(evaluation.n_rows));

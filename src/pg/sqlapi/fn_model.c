@@ -32,10 +32,10 @@ name_argument(FunctionCallInfo fcinfo)
 	return text_to_cstring(PG_GETARG_TEXT_PP(0));
 }
 
-static int
-version_argument(FunctionCallInfo fcinfo)
+int
+lstm_version_argument(FunctionCallInfo fcinfo, int n)
 {
-	int			version = PG_GETARG_INT32(1);
+	int			version = PG_GETARG_INT32(n);
 
 	if (version < 1)
 		ereport(ERROR,
@@ -48,7 +48,7 @@ version_argument(FunctionCallInfo fcinfo)
 Datum
 pg_lstm_deploy(PG_FUNCTION_ARGS)
 {
-	int			version = version_argument(fcinfo);
+	int			version = lstm_version_argument(fcinfo, 1);
 
 	lstm_need_writable("lstm_deploy()");
 	lstm_deploy(name_argument(fcinfo), version);
@@ -72,7 +72,7 @@ pg_lstm_drop(PG_FUNCTION_ARGS)
 Datum
 pg_lstm_drop_version(PG_FUNCTION_ARGS)
 {
-	int			version = version_argument(fcinfo);
+	int			version = lstm_version_argument(fcinfo, 1);
 
 	lstm_need_writable("lstm_drop()");
 	PG_RETURN_INT32(lstm_drop(name_argument(fcinfo), version));
@@ -89,7 +89,7 @@ pg_lstm_export_version(PG_FUNCTION_ARGS)
 {
 	LstmRef		ref;
 
-	lstm_numbered_version(name_argument(fcinfo), version_argument(fcinfo), &ref);
+	lstm_numbered_version(name_argument(fcinfo), lstm_version_argument(fcinfo, 1), &ref);
 	PG_RETURN_BYTEA_P(lstm_read_weights(&ref));
 }
 

@@ -8,11 +8,13 @@
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "exec/embed.h"
 #include "exec/predict.h"
+#include "exec/predict_text.h"
+#include "exec/task.h"
 #include "glue/errors.h"
 #include "glue/result.h"
 #include "sqlapi/input.h"
@@ -47,9 +49,21 @@ lstm_input_argument(FunctionCallInfo fcinfo, int n, NnValue *value)
 		fcinfo->flinfo->fn_extra = kind;
 	}
 	if (*(char *) fcinfo->flinfo->fn_extra == 'a')
-		lstm_value_from_array(PG_GETARG_ARRAYTYPE_P(n), value);
+		lstm_value_from_array(PG_GETARG_ARRAYTYPE_P(n), "input", value);
 	else
 		lstm_value_from_text(PG_GETARG_DATUM(n), value);
+}
+
+int
+lstm_integer_argument(FunctionCallInfo fcinfo, int n, const char *name, int low, int high)
+{
+	int			number = PG_GETARG_INT32(n);
+
+	if (number < low || number > high)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("argument \"%s\" must be between %d and %d, not %d", name, low, high, number)));
+	return number;
 }
 
 /* One row's probabilities or number, in the current context. */
@@ -68,11 +82,10 @@ static Datum
 predict(const LstmRef *ref, FunctionCallInfo fcinfo)
 {
 	const NnModel *model = lstm_cache_get(ref);
-	float	   *out = answer(model, fcinfo, NULL);
+	NnValue		value;
 
-	if (model->spec.task == NN_TASK_REGRESS)
-		return CStringGetTextDatum(lstm_number_text(out[0]));
-	return CStringGetTextDatum(lstm_from_utf8(model->labels[lstm_best_of(out, model->spec.n_outputs)]));
+	lstm_input_argument(fcinfo, 1, &value);
+	return CStringGetTextDatum(lstm_predict_text(model, &value));
 }
 
 Datum
@@ -213,15 +226,8 @@ Datum
 pg_lstm_embed(PG_FUNCTION_ARGS)
 {
 	const NnModel *model = lstm_cache_get(lstm_model_argument(fcinfo, 0));
-	int			n = nn_answer_hidden(model);
-	float	   *out = palloc(sizeof(float) * model->spec.n_outputs);
-	float	   *hidden = palloc(sizeof(float) * n);
-	Datum	   *elements = palloc(sizeof(Datum) * n);
 	NnValue		value;
 
 	lstm_input_argument(fcinfo, 1, &value);
-	lstm_predict_batch(model, &value, 1, out, NULL, hidden);
-	for (int i = 0; i < n; i++)
-		elements[i] = Float4GetDatum(hidden[i]);
-	PG_RETURN_ARRAYTYPE_P(construct_array(elements, n, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT));
+	PG_RETURN_ARRAYTYPE_P(lstm_embed(model, &value));
 }

@@ -8,6 +8,7 @@
 #include "utils/fmgrprotos.h"
 
 #include "exec/options_json.h"
+#include "exec/task.h"
 #include "exec/train_run.h"
 #include "glue/result.h"
 

@@ -1,5 +1,5 @@
 /*
- * sqlapi/input.h: the two arguments that every answering function begins with.
+ * sqlapi/input.h: arguments that several functions take.
  */
 #ifndef LSTM_INPUT_H
 #define LSTM_INPUT_H
@@ -14,5 +14,11 @@ extern void lstm_input_argument(FunctionCallInfo fcinfo, int n, NnValue *value);
 
 /* The live version that argument n names. */
 extern const LstmRef *lstm_model_argument(FunctionCallInfo fcinfo, int n);
+
+/* Argument n, an int4 that must be within bounds. */
+extern int	lstm_integer_argument(FunctionCallInfo fcinfo, int n, const char *name, int low, int high);
+
+/* Argument n, the number of a version. */
+extern int	lstm_version_argument(FunctionCallInfo fcinfo, int n);
 
 #endif							/* LSTM_INPUT_H */

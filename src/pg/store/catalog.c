@@ -102,6 +102,8 @@ lstm_catalog(void)
 	found.version = relation_named("lstm_version", found.schema);
 	found.version_pkey = relation_named("lstm_version_pkey", found.schema);
 	found.version_digest = relation_named("lstm_version_digest_idx", found.schema);
+	found.epoch = relation_named("lstm_epoch", found.schema);
+	found.epoch_pkey = relation_named("lstm_epoch_pkey", found.schema);
 	catalog = found;
 	catalog_is_valid = true;
 	return &catalog;

@@ -22,6 +22,12 @@
 #define Anum_lstm_version_digest		3
 #define Anum_lstm_version_weights		13
 
+#define Anum_lstm_epoch_model			1
+#define Anum_lstm_epoch_version			2
+#define Anum_lstm_epoch_epoch			3
+#define Anum_lstm_epoch_share_clipped	8
+#define Anum_lstm_epoch_gradient		11
+
 typedef struct LstmCatalog
 {
 	Oid			schema;
@@ -31,6 +37,8 @@ typedef struct LstmCatalog
 	Oid			version;
 	Oid			version_pkey;
 	Oid			version_digest;
+	Oid			epoch;
+	Oid			epoch_pkey;
 } LstmCatalog;
 
 /* Of the current database; an error if the extension was not created. */

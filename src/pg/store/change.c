@@ -157,7 +157,7 @@ take_number(const LstmNewVersion *version, const LockedModel *model)
 	lstm_owner_run("UPDATE %s.lstm_model SET last_version = last_version + 1, live = last_version + 1,"
 				   " previous = " PREVIOUS_WITH_LIVE ","
 				   " input_kind = $2, relation = coalesce($3, relation), input = coalesce($4, input),"
-				   " target = coalesce($5, target),"
+				   " target = CASE WHEN $3 IS NULL THEN target ELSE $5 END,"
 				   " options = CASE WHEN $3 IS NULL THEN options ELSE $6 END"
 				   " WHERE id = $1 RETURNING last_version", &args);
 	return DatumGetInt32(lstm_owner_result(1, &is_null));
@@ -209,6 +209,38 @@ epoch_column(const LstmNewVersion *version, size_t offset)
 											  sizeof(float8), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
+/*
+ * The gradients of all epochs as real[][]: a row an epoch, NULL behind the
+ * distances that it has.
+ */
+static Datum
+epoch_gradients(const LstmNewVersion *version)
+{
+	int			width = 1;
+	Datum	   *values;
+	bool	   *nulls;
+	int			dims[2];
+	int			lbs[2] = {1, 1};
+
+	for (int i = 0; i < version->epochs; i++)
+		width = Max(width, version->epoch[i].n_distances);
+	values = palloc0(sizeof(Datum) * version->epochs * width);
+	nulls = palloc(sizeof(bool) * version->epochs * width);
+	memset(nulls, true, sizeof(bool) * version->epochs * width);
+	for (int i = 0; i < version->epochs; i++)
+	{
+		for (int d = 0; d < version->epoch[i].n_distances; d++)
+		{
+			values[i * width + d] = Float4GetDatum(version->epoch[i].gradient[d]);
+			nulls[i * width + d] = false;
+		}
+	}
+	dims[0] = version->epochs;
+	dims[1] = width;
+	return PointerGetDatum(construct_md_array(values, nulls, 2, dims, lbs, FLOAT4OID,
+											  sizeof(float4), true, TYPALIGN_INT));
+}
+
 static void
 insert_epochs(const LstmNewVersion *version, const LockedModel *model, int number)
 {
@@ -225,9 +257,13 @@ insert_epochs(const LstmNewVersion *version, const LockedModel *model, int numbe
 	lstm_arg(&args, INT4OID, Int32GetDatum(number));
 	for (int i = 0; i < (int) lengthof(columns); i++)
 		lstm_arg(&args, FLOAT8ARRAYOID, epoch_column(version, columns[i]));
+	lstm_arg(&args, FLOAT4ARRAYOID, epoch_gradients(version));
 	lstm_owner_run("INSERT INTO %s.lstm_epoch (model, version, epoch, loss_train, loss_valid, metric,"
-				   " gradient_norm, share_clipped, rate, seconds)"
-				   " SELECT $1, $2, e.n, e.a, e.b, e.c, e.d, e.e, e.f, e.g"
+				   " gradient_norm, share_clipped, rate, seconds, gradient_by_distance)"
+				   " SELECT $1, $2, e.n, e.a, e.b, e.c, e.d, e.e, e.f, e.g,"
+				   " (SELECT array_agg(u.norm ORDER BY u.d)"
+				   " FROM unnest($10[e.n::integer:e.n::integer]) WITH ORDINALITY AS u (norm, d)"
+				   " WHERE u.norm IS NOT NULL)"
 				   " FROM ROWS FROM (unnest($3, $4, $5, $6, $7, $8, $9))"
 				   " WITH ORDINALITY AS e (a, b, c, d, e, f, g, n)", &args);
 }

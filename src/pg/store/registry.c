@@ -17,7 +17,9 @@
 #include "access/table.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/float.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -508,4 +510,55 @@ lstm_read_weights(const LstmRef *ref)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("version %d of model \"%s\" was dropped", ref->version, ref->name)));
 	return weights;
+}
+
+static void
+read_epoch(HeapTuple tuple, TupleDesc desc, LstmEpochRow *row)
+{
+	bool		is_null;
+	Datum		value;
+	ArrayType  *gradient;
+
+	memset(row, 0, sizeof(*row));
+	row->epoch = DatumGetInt32(heap_getattr(tuple, Anum_lstm_epoch_epoch, desc, &is_null));
+	value = heap_getattr(tuple, Anum_lstm_epoch_share_clipped, desc, &is_null);
+	row->share_clipped = is_null ? get_float8_nan() : DatumGetFloat8(value);
+	value = heap_getattr(tuple, Anum_lstm_epoch_gradient, desc, &is_null);
+	if (is_null)
+		return;
+	gradient = DatumGetArrayTypePCopy(value);
+	/* The table may have been restored from anything. */
+	if (ARR_NDIM(gradient) != 1 || ARR_HASNULL(gradient))
+		return;
+	row->n_distances = ARR_DIMS(gradient)[0];
+	row->gradient = (const float *) ARR_DATA_PTR(gradient);
+}
+
+int
+lstm_read_epochs(const LstmRef *ref, LstmEpochRow **epochs)
+{
+	ReadSnapshot read = snapshot_begin();
+	Relation	rel = table_open(lstm_catalog()->epoch, AccessShareLock);
+	int			capacity = 16;
+	int			n = 0;
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	*epochs = palloc(sizeof(LstmEpochRow) * capacity);
+	ScanKeyInit(&keys[0], Anum_lstm_epoch_model, BTEqualStrategyNumber, F_UUID_EQ,
+				UUIDPGetDatum(&ref->model));
+	ScanKeyInit(&keys[1], Anum_lstm_epoch_version, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(ref->version));
+	scan = systable_beginscan(rel, lstm_catalog()->epoch_pkey, true, read.snapshot, 2, keys);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		if (n == capacity)
+			*epochs = repalloc(*epochs, sizeof(LstmEpochRow) * (capacity *= 2));
+		read_epoch(tuple, RelationGetDescr(rel), &(*epochs)[n++]);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	snapshot_end(&read);
+	return n;
 }

@@ -69,4 +69,16 @@ extern const LstmRef *lstm_pinned_version(const char *digest, size_t n_bytes);
 /* The bytes of a version's weights file, detoasted in the current context. */
 extern bytea *lstm_read_weights(const LstmRef *ref);
 
+/* How one epoch of a training went; more is in the view lstm_epochs. */
+typedef struct LstmEpochRow
+{
+	int			epoch;
+	double		share_clipped;	/* NAN if unknown */
+	int			n_distances;
+	const float *gradient;		/* (n_distances) norm of the loss's gradient so many steps back */
+} LstmEpochRow;
+
+/* The epochs of a version, in their order; returns how many. */
+extern int	lstm_read_epochs(const LstmRef *ref, LstmEpochRow **epochs);
+
 #endif							/* LSTM_REGISTRY_H */

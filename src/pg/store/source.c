@@ -34,7 +34,8 @@
 struct LstmSource
 {
 	NnValueKind input_kind;
-	bool		as_number;
+	LstmReadAs	read_as;
+	LstmTargetKind target_kind;
 	Portal		portal;
 	long		n_fetch;		/* rows of the next fetch */
 	SPITupleTable *tuples;		/* of this fetch, NULL if all were handed out */
@@ -132,6 +133,9 @@ input_kind_of(Oid type, const char *column)
 static LstmTargetKind
 target_kind_of(Oid type, const char *column)
 {
+	Oid			element = get_element_type(type);
+	NnValueKind kind;
+
 	switch (type)
 	{
 		case INT2OID:
@@ -145,16 +149,20 @@ target_kind_of(Oid type, const char *column)
 		case BOOLOID:
 			return LSTM_TARGET_LABEL;
 	}
-	if (type_is_enum(type) || is_string_type(type))
+	if (OidIsValid(element) && lstm_value_kind(getBaseType(element), &kind))
+		return kind == NN_VALUE_WORDS ? LSTM_TARGET_WORDS : LSTM_TARGET_NUMBERS;
+	if (type_is_enum(type))
 		return LSTM_TARGET_LABEL;
+	if (!OidIsValid(element) && is_string_type(type))
+		return LSTM_TARGET_TEXT;
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
 			 errmsg("column \"%s\" of type %s cannot be a target", column, format_type_be(type)),
-			 errhint("A target is a label (text, enum, boolean, integer) or a number (real, double precision, numeric); a view can cast the column.")));
+			 errhint("A target is a label (text, enum, boolean, integer), a number (real, double precision, numeric), a text, a list of tags (text[]) or a series (real[]); a view can cast the column.")));
 }
 
-void
-lstm_source_describe(Oid relid, const char *input, const char *target, LstmSourceInfo *info)
+static Relation
+open_source(Oid relid)
 {
 	Relation	rel = try_relation_open(relid, AccessShareLock);
 
@@ -163,55 +171,98 @@ lstm_source_describe(Oid relid, const char *input, const char *target, LstmSourc
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation with OID %u does not exist", relid)));
 	check_relation_kind(rel);
+	return rel;
+}
+
+void
+lstm_source_describe(Oid relid, const char *input, const char *target, LstmSourceInfo *info)
+{
+	Relation	rel = open_source(relid);
+
+	memset(info, 0, sizeof(*info));
 	info->relid = relid;
 	info->relation_name = pstrdup(RelationGetRelationName(rel));
 	info->relation = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 												RelationGetRelationName(rel));
 	info->input = pstrdup(input);
-	info->target = pstrdup(target);
 	info->input_kind = input_kind_of(column_type(rel, input), input);
-	info->target_kind = target_kind_of(column_type(rel, target), target);
+	info->target_kind = LSTM_TARGET_NONE;
+	if (target != NULL)
+	{
+		info->target = pstrdup(target);
+		info->target_kind = target_kind_of(column_type(rel, target), target);
+	}
+	relation_close(rel, AccessShareLock);
+}
+
+void
+lstm_source_order(LstmSourceInfo *info, const char *column)
+{
+	Relation	rel = open_source(info->relid);
+
+	(void) column_type(rel, column);
+	info->order_by = pstrdup(column);
 	relation_close(rel, AccessShareLock);
 }
 
 /* ---- the query ------------------------------------------------------------ */
+
+static const char *
+input_cast(NnValueKind kind)
+{
+	return kind == NN_VALUE_TEXT ? "::pg_catalog.text" : kind == NN_VALUE_WORDS ? "::pg_catalog.text[]" : "";
+}
+
+static const char *
+target_cast(LstmTargetKind kind, LstmReadAs read_as)
+{
+	if (read_as == LSTM_READ_NUMBER)
+		return "::pg_catalog.float8";
+	if (read_as == LSTM_READ_VALUE && kind == LSTM_TARGET_WORDS)
+		return "::pg_catalog.text[]";
+	if (read_as == LSTM_READ_VALUE && kind == LSTM_TARGET_NUMBERS)
+		return "";
+	return "::pg_catalog.text";
+}
 
 /*
  * Texts of all kinds come as text; arrays come as they are.  A cast keeps a
  * TOAST pointer unless the type really has to be converted.
  */
 static char *
-source_query(const LstmSourceInfo *info, const char *condition, bool as_number)
+source_query(const LstmSourceInfo *info, const char *condition, LstmReadAs read_as)
 {
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT %s%s, %s%s FROM %s",
-					 quote_identifier(info->input),
-					 info->input_kind == NN_VALUE_TEXT ? "::pg_catalog.text" :
-					 info->input_kind == NN_VALUE_WORDS ? "::pg_catalog.text[]" : "",
-					 quote_identifier(info->target),
-					 as_number ? "::pg_catalog.float8" : "::pg_catalog.text",
-					 info->relation);
+	appendStringInfo(&sql, "SELECT %s%s", quote_identifier(info->input), input_cast(info->input_kind));
+	if (read_as != LSTM_READ_NOTHING)
+		appendStringInfo(&sql, ", %s%s", quote_identifier(info->target),
+						 target_cast(info->target_kind, read_as));
+	appendStringInfo(&sql, " FROM %s", info->relation);
 	/* The line end closes a comment at the end of the condition. */
 	if (condition != NULL && condition[0] != '\0')
 		appendStringInfo(&sql, " WHERE (%s\n)", condition);
+	/* Qualified: the relation's column, not one of the result that is named like it. */
+	if (info->order_by != NULL)
+		appendStringInfo(&sql, " ORDER BY %s.%s", info->relation, quote_identifier(info->order_by));
 	return sql.data;
 }
 
 LstmSource *
-lstm_source_open(const LstmSourceInfo *info, const char *condition, bool as_number)
+lstm_source_open(const LstmSourceInfo *info, const char *condition, LstmReadAs read_as)
 {
 	LstmSource *source = palloc0(sizeof(LstmSource));
 	SPIPlanPtr	plan;
 	char	   *sql;
 
 	source->input_kind = info->input_kind;
-	source->as_number = as_number;
+	source->target_kind = info->target_kind;
+	source->read_as = read_as;
 	source->position.relation = info->relation;
 	source->n_fetch = FIRST_FETCH_ROWS;
 	source->row_context = AllocSetContextCreate(CurrentMemoryContext, "pg_lstm rows", ALLOCSET_DEFAULT_SIZES);
-	sql = source_query(info, condition, as_number);
+	sql = source_query(info, condition, read_as);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	plan = SPI_prepare_cursor(sql, 0, NULL, CURSOR_OPT_NO_SCROLL);
@@ -274,14 +325,25 @@ read_target(LstmSource *source, Datum datum, LstmRow *row)
 {
 	text	   *label;
 
-	if (source->as_number)
+	switch (source->read_as)
 	{
-		row->number = DatumGetFloat8(datum);
-		return;
+		case LSTM_READ_NOTHING:
+			break;
+		case LSTM_READ_NUMBER:
+			row->number = DatumGetFloat8(datum);
+			break;
+		case LSTM_READ_LABEL:
+			label = DatumGetTextPP(datum);
+			row->label_bytes = VARSIZE_ANY_EXHDR(label);
+			row->label = lstm_to_utf8(VARDATA_ANY(label), &row->label_bytes);
+			break;
+		case LSTM_READ_VALUE:
+			if (source->target_kind == LSTM_TARGET_WORDS || source->target_kind == LSTM_TARGET_NUMBERS)
+				lstm_value_from_array(DatumGetArrayTypeP(datum), "target", &row->target);
+			else
+				lstm_value_from_text(datum, &row->target);
+			break;
 	}
-	label = DatumGetTextPP(datum);
-	row->label_bytes = VARSIZE_ANY_EXHDR(label);
-	row->label = lstm_to_utf8(VARDATA_ANY(label), &row->label_bytes);
 }
 
 void
@@ -299,10 +361,12 @@ read_row(LstmSource *source, HeapTuple tuple, LstmRow *row)
 {
 	TupleDesc	desc = source->tuples->tupdesc;
 	bool		input_is_null;
-	bool		target_is_null;
+	bool		target_is_null = false;
 	Datum		input = heap_getattr(tuple, 1, desc, &input_is_null);
-	Datum		target = heap_getattr(tuple, 2, desc, &target_is_null);
+	Datum		target = (Datum) 0;
 
+	if (source->read_as != LSTM_READ_NOTHING)
+		target = heap_getattr(tuple, 2, desc, &target_is_null);
 	source->position.row = ++source->n_fetched;
 	if (input_is_null || target_is_null)
 		return false;
@@ -311,16 +375,16 @@ read_row(LstmSource *source, HeapTuple tuple, LstmRow *row)
 	if (source->input_kind == NN_VALUE_TEXT)
 		lstm_value_from_text(input, &row->input);
 	else
-		lstm_value_from_array(DatumGetArrayTypeP(input), &row->input);
+		lstm_value_from_array(DatumGetArrayTypeP(input), "input", &row->input);
 	read_target(source, target, row);
 	return true;
 }
 
 static size_t
-input_bytes(const NnValue *input)
+value_bytes(const NnValue *value)
 {
-	return input->n_bytes + sizeof(Datum) * (size_t) input->n_words +
-		sizeof(float) * (size_t) input->n_steps * (size_t) input->n_channels;
+	return value->n_bytes + sizeof(Datum) * (size_t) value->n_words +
+		sizeof(float) * (size_t) value->n_steps * (size_t) value->n_channels;
 }
 
 /* Convert what is left of the fetch, up to max_rows rows and about READ_BYTES. */
@@ -336,7 +400,10 @@ read_fetched(LstmSource *source, LstmRow *rows, int max_rows)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (read_row(source, source->tuples->vals[source->next++], &rows[n]))
-			n_bytes += input_bytes(&rows[n++].input);
+		{
+			n_bytes += value_bytes(&rows[n].input) + value_bytes(&rows[n].target);
+			n++;
+		}
 		else
 			source->n_skipped++;
 	}

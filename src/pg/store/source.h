@@ -12,9 +12,13 @@
 
 typedef enum LstmTargetKind
 {
-	LSTM_TARGET_LABEL,			/* text, enum, boolean, integer: read as text */
+	LSTM_TARGET_NONE,			/* there is no target column */
+	LSTM_TARGET_LABEL,			/* enum, boolean: read as text */
+	LSTM_TARGET_TEXT,			/* text: a label, or a text to be written */
 	LSTM_TARGET_INTEGER,		/* integer: a label unless a number is wanted */
-	LSTM_TARGET_NUMBER			/* float or numeric */
+	LSTM_TARGET_NUMBER,			/* float or numeric */
+	LSTM_TARGET_WORDS,			/* an array of texts */
+	LSTM_TARGET_NUMBERS			/* an array of numbers */
 } LstmTargetKind;
 
 /* What a relation's two columns are. */
@@ -24,17 +28,30 @@ typedef struct LstmSourceInfo
 	const char *relation;		/* qualified and quoted */
 	const char *relation_name;	/* alone, as it is */
 	const char *input;
-	const char *target;
+	const char *target;			/* NULL: none */
+	const char *order_by;		/* a column, NULL: rows come in any order */
 	NnValueKind input_kind;
 	LstmTargetKind target_kind;
 } LstmSourceInfo;
 
-/* Errors if the relation, a column or a type will not do. */
+/* Errors if the relation, a column or a type will not do.  target may be NULL. */
 extern void lstm_source_describe(Oid relid, const char *input, const char *target,
 								 LstmSourceInfo *info);
 
+/* Rows are to come in the order of a column; an error if there is none of that name. */
+extern void lstm_source_order(LstmSourceInfo *info, const char *column);
+
 /* Error unless the text is one SQL condition (store/condition.c). */
 extern void lstm_check_condition(const char *condition);
+
+/* How a target is read; the field of LstmRow that it goes to. */
+typedef enum LstmReadAs
+{
+	LSTM_READ_NOTHING,
+	LSTM_READ_LABEL,			/* label */
+	LSTM_READ_NUMBER,			/* number */
+	LSTM_READ_VALUE				/* target: text, words or numbers as the column has them */
+} LstmReadAs;
 
 typedef struct LstmRow
 {
@@ -42,6 +59,7 @@ typedef struct LstmRow
 	const char *label;			/* UTF-8, not 0-terminated */
 	size_t		label_bytes;
 	double		number;
+	NnValue		target;
 	int64		position;		/* among all rows of the query, from 1 */
 } LstmRow;
 
@@ -61,9 +79,9 @@ typedef struct LstmSource LstmSource;
 
 /*
  * Open and close nest as SPI does (they connect and finish it).  condition may
- * be NULL or "".  as_number: the target is read into number, else into label.
+ * be NULL or "".
  */
-extern LstmSource *lstm_source_open(const LstmSourceInfo *info, const char *condition, bool as_number);
+extern LstmSource *lstm_source_open(const LstmSourceInfo *info, const char *condition, LstmReadAs read_as);
 extern void lstm_source_close(LstmSource *source);
 
 /*

@@ -51,17 +51,19 @@ lstm_value_from_text(Datum datum, NnValue *value)
 }
 
 static void
-refuse_null_elements(ArrayType *array)
+refuse_null_elements(ArrayType *array, const char *what)
 {
 	if (ARR_HASNULL(array) && array_contains_nulls(array))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("input array must not contain nulls"),
+				 errmsg("%s array must not contain nulls", what),
+				 strcmp(what, "target") == 0 ?
+				 errhint("Every token needs a tag and every step a number.") :
 				 errhint("Remove them, with array_remove(input, NULL) for example.")));
 }
 
 static void
-words_of(ArrayType *array, NnValue *value)
+words_of(ArrayType *array, const char *what, NnValue *value)
 {
 	Datum	   *elements;
 	const char **words;
@@ -72,7 +74,7 @@ words_of(ArrayType *array, NnValue *value)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("an array of words must have one dimension"),
-				 errdetail("The input has %d.", ARR_NDIM(array))));
+				 errdetail("The %s has %d.", what, ARR_NDIM(array))));
 	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT, &elements, NULL, &n);
 	words = palloc(sizeof(char *) * Max(n, 1));
 	word_bytes = palloc(sizeof(size_t) * Max(n, 1));
@@ -91,7 +93,7 @@ words_of(ArrayType *array, NnValue *value)
 }
 
 static float
-number_of(Datum datum, Oid type)
+number_of(Datum datum, Oid type, const char *what)
 {
 	double		number;
 	float		narrowed;
@@ -118,13 +120,13 @@ number_of(Datum datum, Oid type)
 	if (isinf(narrowed) && !isinf(number))
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("number %g in the input array is out of range", number),
+				 errmsg("number %g in the %s array is out of range", number, what),
 				 errdetail("Inputs are computed as type real.")));
 	return narrowed;
 }
 
 static void
-numbers_of(ArrayType *array, NnValue *value)
+numbers_of(ArrayType *array, const char *what, NnValue *value)
 {
 	Oid			type = ARR_ELEMTYPE(array);
 	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
@@ -134,7 +136,7 @@ numbers_of(ArrayType *array, NnValue *value)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("an array of numbers must have one dimension (steps) or two (steps and channels)"),
-				 errdetail("The input has %d.", ARR_NDIM(array))));
+				 errdetail("The %s has %d.", what, ARR_NDIM(array))));
 	if (type == FLOAT4OID)
 		numbers = (float *) ARR_DATA_PTR(array);
 	else
@@ -149,7 +151,7 @@ numbers_of(ArrayType *array, NnValue *value)
 		numbers = palloc_extended(sizeof(float) * Max(n, 1), MCXT_ALLOC_HUGE);
 		for (int i = 0; i < n; i++)
 		{
-			numbers[i] = number_of(elements[i], type);
+			numbers[i] = number_of(elements[i], type, what);
 			if (i % 65536 == 0)
 				CHECK_FOR_INTERRUPTS();
 		}
@@ -162,7 +164,7 @@ numbers_of(ArrayType *array, NnValue *value)
 }
 
 void
-lstm_value_from_array(ArrayType *array, NnValue *value)
+lstm_value_from_array(ArrayType *array, const char *what, NnValue *value)
 {
 	NnValueKind kind;
 
@@ -172,9 +174,9 @@ lstm_value_from_array(ArrayType *array, NnValue *value)
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("an array of type %s cannot be an input", format_type_be(ARR_ELEMTYPE(array))),
 				 errhint("Give text, text[] (words) or real[] (numbers).")));
-	refuse_null_elements(array);
+	refuse_null_elements(array, what);
 	if (kind == NN_VALUE_WORDS)
-		words_of(array, value);
+		words_of(array, what, value);
 	else
-		numbers_of(array, value);
+		numbers_of(array, what, value);
 }

@@ -13,8 +13,11 @@
 /* Of a text datum, toasted or not. */
 extern void lstm_value_from_text(Datum datum, NnValue *value);
 
-/* Of an array of texts (words) or numbers (1-D: steps; 2-D: steps x channels). */
-extern void lstm_value_from_array(ArrayType *array, NnValue *value);
+/*
+ * Of an array of texts (words) or numbers (1-D: steps; 2-D: steps x channels).
+ * what is "input" or "target", for errors.
+ */
+extern void lstm_value_from_array(ArrayType *array, const char *what, NnValue *value);
 
 /* Whether arrays of the element type are words or numbers; false if neither. */
 extern bool lstm_value_kind(Oid element_type, NnValueKind *kind);

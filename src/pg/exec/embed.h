@@ -1,0 +1,17 @@
+/*
+ * exec/embed.h: the vector that a network makes of an input.
+ */
+#ifndef LSTM_EMBED_H
+#define LSTM_EMBED_H
+
+#include "utils/array.h"
+
+#include "model/answer.h"
+
+/*
+ * real[]: what stands below the heads (classify, regress, forecast), or the mean
+ * of the last layer's states over the tokens, forward before backward.
+ */
+extern ArrayType *lstm_embed(const NnModel *model, const NnValue *input);
+
+#endif							/* LSTM_EMBED_H */
