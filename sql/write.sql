@@ -64,6 +64,23 @@ SELECT error_of($$SELECT lstm_train('rhyme', 'body', model => 'running', options
 SELECT error_of($$SELECT lstm_train('rhyme', 'body', model => 'running', options => '{"order_by": "id; DROP TABLE rhyme"}')$$);
 SELECT error_of($$SELECT lstm_train('rhyme', 'body', 'id', options => '{"order_by": "id"}')$$);
 
+-- One that read a running text is measured as one: rows in its column's order, each with those before it in mind.
+CREATE TABLE counting AS SELECT n AS id, pick('{one,two,three,four}', n) AS body FROM generate_series(1, 400) n ORDER BY md5(n::text);
+SELECT version, (metrics->>'perplexity')::float8 < 1.3 AS is_good FROM lstm_train('counting', 'body', options => writer() - 'running' || '{"order_by": "id", "batch": 1, "bptt": 10, "epochs": 25, "validation": 0.2}');
+SELECT rows, (metrics->>'tokens_measured')::int AS tokens, (metrics->>'perplexity')::float8 < 1.3 AS is_good FROM lstm_evaluate('counting_body', 'counting', 'body');
+-- Without that column they are read as they come.
+CREATE VIEW disordered AS SELECT body FROM counting ORDER BY md5(id::text || 'x');
+SELECT rows, (metrics->>'perplexity')::float8 > 2 AS is_bad FROM lstm_evaluate('counting_body', 'disordered', 'body');
+CREATE VIEW ordered AS SELECT body FROM counting ORDER BY id;
+SELECT (SELECT metrics FROM lstm_evaluate('counting_body', 'ordered', 'body')) = (SELECT metrics FROM lstm_evaluate('counting_body', 'counting', 'body')) AS is_equal;
+SELECT version FROM lstm_train('counting', 'body', model => 'dealt', options => writer() || '{"running": true, "epochs": 1}');
+SELECT rows, metrics ? 'perplexity' AS has_figures FROM lstm_evaluate('dealt', 'ordered', 'body');
+-- A file says that it read running text, but not in which order.
+SELECT lstm_import('counting_file', lstm_export('counting_body'));
+SELECT (SELECT metrics FROM lstm_evaluate('counting_file', 'ordered', 'body')) = (SELECT metrics FROM lstm_evaluate('counting_body', 'counting', 'body')) AS is_equal;
+DROP VIEW ordered, disordered;
+DROP TABLE counting;
+
 -- Another model starts from what it knows of the words.
 SELECT version FROM lstm_train('ticket', 'body', 'cause', 'warm', options => small() - 'hidden' - 'embedding' || '{"warm_start": "rhyme_body"}');
 SELECT version FROM lstm_train('rhyme', 'body', model => 'again', options => writer() || '{"warm_start": "rhyme_body", "epochs": 1}');

@@ -68,18 +68,24 @@ pack_case(Case *c)
 			label[offset[t] + b] = c->tag[b][t];
 		}
 	}
-	c->batch = (NnBatch) {.n_sequences = c->n, .n_steps = c->length[0], .n_rows = offset[c->length[0]],
-	.length = length, .active = active, .offset = offset, .n_distinct = N_FORMS, .distinct = c->word, .token = token,
-	.spelling_start = c->start, .spelling_row = c->row, .spelling_flags = c->flags, .row_label = label};
+	c->batch = (NnBatch)
+	{
+		.n_sequences = c->n, .n_steps = c->length[0], .n_rows = offset[c->length[0]],
+			.length = length, .active = active, .offset = offset, .n_distinct = N_FORMS, .distinct = c->word, .token = token,
+			.spelling_start = c->start, .spelling_row = c->row, .spelling_flags = c->flags, .row_label = label
+	};
 }
 
 static void
 begin_case(Case *c, NnRng *rng, NnCell cell, int n_layers, bool is_bidirectional, bool has_spelling)
 {
 	memset(c, 0, sizeof(*c));
-	c->spec = (NnSpec) {.task = NN_TASK_TAG, .input = NN_INPUT_TEXT, .n_outputs = 3, .cell = cell, .n_layers = n_layers,
-	.hidden = 3, .is_bidirectional = is_bidirectional, .vocabulary = V, .embedding = 4,
-	.spelling_rows = has_spelling ? N_SPELLING : 0, .spelling = has_spelling ? 3 : 0};
+	c->spec = (NnSpec)
+	{
+		.task = NN_TASK_TAG, .input = NN_INPUT_TEXT, .n_outputs = 3, .cell = cell, .n_layers = n_layers,
+			.hidden = 3, .is_bidirectional = is_bidirectional, .vocabulary = V, .embedding = 4,
+			.spelling_rows = has_spelling ? N_SPELLING : 0, .spelling = has_spelling ? 3 : 0
+	};
 	c->arena = nn_arena_create(&nn_env_malloc);
 	c->scratch = nn_arena_create(&nn_env_malloc);
 	c->net = net_case_net(rng, &c->spec, c->arena, true);

@@ -41,8 +41,11 @@ make_rows(double noise, uint64_t seed)
 		}
 		row_weight[i] = 0.5f + nn_rng_uniform(&rng);
 	}
-	return (NnRidgeRows) {.n = N, .n_inputs = P, .n_outputs = Q, .n_shared = P,
-		.input = input, .target = target, .weight = row_weight};
+	return (NnRidgeRows)
+	{
+		.n = N, .n_inputs = P, .n_outputs = Q, .n_shared = P,
+			.input = input, .target = target, .weight = row_weight
+	};
 }
 
 /* Two rows at x = -1 and 1, y = -1 and 1: G = 1, so w = 1 / (1 + lambda). */

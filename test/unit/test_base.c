@@ -114,6 +114,50 @@ use_arena(NnArena *arena, uint64_t seed)
 	return true;
 }
 
+/* What stood before a mark stays, and what comes behind it again and again takes no more memory. */
+static void
+test_rewind(void)
+{
+	TestHost	host;
+	NnArena    *arena;
+	bool		is_good = true;
+	size_t		n_bytes = 0;
+	long		n_allocs = 0;
+
+	test_host_init(&host);
+	arena = nn_arena_create(&host.env);
+	for (int round = 0; round < 6; round++)
+	{
+		NnArenaMark empty;
+		unsigned char *kept;
+
+		n_allocs = host.n_allocs;
+		nn_arena_reset(arena);
+		empty = nn_arena_mark(arena);
+		is_good = is_good && use_arena(arena, 5);
+		nn_arena_rewind(arena, &empty);
+		kept = NN_ALLOC(arena, unsigned char, 100000);
+		for (int i = 0; i < 100000; i++)
+			is_good = is_good && kept[i] == 0;
+		memset(kept, 7, 100000);
+		for (int turn = 0; turn < 20; turn++)
+		{
+			NnArenaMark mark = nn_arena_mark(arena);
+
+			is_good = is_good && use_arena(arena, 3);
+			nn_arena_rewind(arena, &mark);
+			n_bytes = turn == 0 ? nn_arena_peak_bytes(arena) : n_bytes;
+		}
+		for (int i = 0; i < 100000; i++)
+			is_good = is_good && kept[i] == 7;
+		is_good = is_good && nn_arena_peak_bytes(arena) <= n_bytes;
+	}
+	ok(is_good, "a rewound arena: zeroed pieces, what was before the mark, no more memory");
+	is_int(host.n_allocs, n_allocs, "and at last one block");
+	nn_arena_destroy(arena);
+	is_int(host.n_live, 0, "which it gives back");
+}
+
 static void
 test_arena(void)
 {
@@ -507,6 +551,7 @@ main(void)
 	test_status();
 	test_sizes();
 	test_arena();
+	test_rewind();
 	test_array();
 	test_rng_golden();
 	test_rng_spread();

@@ -171,7 +171,10 @@ answers(const NnModel *model)
 		status = nn_trace(model, inputs, scratch, &traced, &err);
 	nn_arena_destroy(scratch);
 
-	/* huge weights, though finite, may give no finite answer: an error that says so; so is a window that grew */
+	/*
+	 * huge weights, though finite, may give no finite answer: an error that says so; so is a window that
+	 * grew
+	 */
 	if (status != NN_OK && status != NN_EINVAL && status != NN_EFORMAT && status != NN_ERANGE && status != NN_EDATA)
 		diag("answers with status %d: %s", (int) status, err.message);
 	return status == NN_OK || status == NN_EINVAL || status == NN_EFORMAT || status == NN_ERANGE || status == NN_EDATA;

@@ -46,7 +46,10 @@ series_value(const float *x, int n_steps, int n_channels)
 static TaskRow
 series_row(const float *x, int n_steps, int n_channels)
 {
-	return (TaskRow) {.input = series_value(x, n_steps, n_channels), .target = nothing};
+	return (TaskRow)
+	{
+		.input = series_value(x, n_steps, n_channels), .target = nothing
+	};
 }
 
 /* What is left alone is by recipe; small, and quick to learn. */

@@ -263,7 +263,10 @@ counting_rows(int n)
 	TaskRow    *rows = net_case_alloc((size_t) n, sizeof(TaskRow));
 
 	for (int i = 0; i < n; i++)
-		rows[i] = (TaskRow) {.input = task_text(word[i % 4])};
+		rows[i] = (TaskRow)
+	{
+		.input = task_text(word[i % 4])
+	};
 	return rows;
 }
 

@@ -35,10 +35,15 @@ learn_counting(const NnOptions *options, NnTask task)
 	static const char *const word[] = {"one two", "two three", "three four", "four one"};
 	TaskRow		rows[40];
 
+	memset(rows, 0, sizeof(rows));
 	for (int i = 0; i < 40; i++)
-		rows[i] = (TaskRow) {.input = task_text(word[i % 4]), .target = task_text(word[(i + 1) % 4])};
-	for (int i = 0; i < 40 && task == NN_TASK_TAG; i++)
-		rows[i] = (TaskRow) {.input = task_words(word[i % 4]), .target = task_words(i % 2 == 0 ? "B-x I-x" : "O B-x")};
+	{
+		bool		is_tag = task == NN_TASK_TAG;
+		const char *target = is_tag ? (i % 2 == 0 ? "B-x I-x" : "O B-x") : word[(i + 1) % 4];
+
+		rows[i].input = is_tag ? task_words(word[i % 4]) : task_text(word[i % 4]);
+		rows[i].target = is_tag ? task_words(target) : task_text(target);
+	}
 	return task_learn(task, options, NULL, rows, 40, NULL);
 }
 
@@ -207,6 +212,78 @@ test_vectors(NnTask task, bool is_bidirectional, int expected_width, NnArena *sc
 	nn_learner_destroy(learner);
 }
 
+/* ---- failures ------------------------------------------------------------------------------- */
+
+/* A model's file. */
+static NnArray
+file_of(NnLearner *learner)
+{
+	NnArray		bytes;
+
+	nn_array_init(&bytes, &nn_env_malloc, 1);
+	net_case_check(nn_file_write(nn_learner_model(learner), NN_FLOAT_F32, &bytes, &err), &err);
+	return bytes;
+}
+
+/* Read two texts in a host that refuses or cancels once the model is there; what the model holds is left. */
+static NnStatus
+read_in(TestHost *host, const NnArray *file, long fail_at, long cancel_at, bool is_vector)
+{
+	float		vector[2 * 24];
+	NnValue		texts[2] = {task_text("one two"), task_text("three")};
+	NnLikelihood likely[2];
+	NnStatus	status = NN_ENOMEM;
+	NnArena    *scratch;
+	NnModel    *model;
+	NnState		state;
+	int64_t		n_before;
+
+	test_host_init(host);
+	net_case_check(nn_file_read(&model, file->data, file->n, 0, &host->env, &err), &err);
+	state = first_state(model);
+	n_before = host->n_blocks;
+	host->fail_at = fail_at > 0 ? host->n_allocs + fail_at : 0;
+	host->cancel_at = cancel_at > 0 ? host->n_polls + cancel_at : 0;
+	scratch = nn_arena_create(&host->env);
+	if (scratch != NULL && is_vector)
+		status = nn_embed(model, texts, 2, scratch, vector, NULL, &err);
+	else if (scratch != NULL)
+		status = nn_likelihood_running(model, texts, 2, &state, scratch, likely, NULL, &err);
+	nn_arena_destroy(scratch);
+	if (host->n_blocks != n_before)
+		status = NN_EINTERNAL;
+	nn_model_destroy(model);
+	return host->n_blocks == 0 ? status : NN_EINTERNAL;
+}
+
+static void
+test_failures(void)
+{
+	NnOptions	options = small_options(1);
+	NnLearner  *learner;
+	NnArray		file;
+	TestHost	host;
+
+	options.running = 1;
+	learner = learn_counting(&options, NN_TASK_LANGUAGE);
+	file = file_of(learner);
+	for (int is_vector = 0; is_vector < 2; is_vector++)
+	{
+		int			n_refused = 0;
+		int			n_canceled = 0;
+
+		while (read_in(&host, &file, n_refused + 1, 0, is_vector) == NN_ENOMEM)
+			n_refused++;
+		is_int(read_in(&host, &file, n_refused + 1, 0, is_vector), NN_OK, "%d allocations may fail", n_refused);
+		while (read_in(&host, &file, 0, n_canceled + 1, is_vector) == NN_ECANCELED)
+			n_canceled++;
+		is_int(read_in(&host, &file, 0, n_canceled + 1, is_vector), NN_OK, "%d polls may say stop", n_canceled);
+		ok(n_refused >= 2 && n_canceled >= 2, "and they are there");
+	}
+	nn_array_free(&file);
+	nn_learner_destroy(learner);
+}
+
 int
 main(void)
 {
@@ -220,6 +297,7 @@ main(void)
 	test_vectors(NN_TASK_TAG, true, 48, scratch);
 	test_vectors(NN_TASK_TAG, false, 24, scratch);
 	test_vectors(NN_TASK_TRANSLATE, true, 48, scratch);
+	test_failures();
 	nn_arena_destroy(scratch);
 	task_free_values();
 	return done_testing();

@@ -209,7 +209,7 @@ typedef struct Paths
 	const NnTaggedText *text;
 	double		all;
 	double		with_entity;
-	double		marginal[8][8];	/* T, K */
+	double		marginal[8][8]; /* T, K */
 	int			path[8];
 } Paths;
 
@@ -327,7 +327,10 @@ test_batches(const NnModel *model, const NnModel *read_back, NnArena *scratch)
 	inputs[8] = task_words("");
 	inputs[9] = task_text("  \n ");
 	inputs[10] = task_text("Zoburg");
-	inputs[11] = (NnValue) {.kind = NN_VALUE_WORDS, .words = inputs[0].words, .word_bytes = net_case_alloc(3, sizeof(size_t)), .n_words = 3};
+	inputs[11] = (NnValue)
+	{
+		.kind = NN_VALUE_WORDS, .words = inputs[0].words, .word_bytes = net_case_alloc(3, sizeof(size_t)), .n_words = 3
+	};
 	texts = answer(model, inputs, N, scratch, together);
 	is_int(texts[7].n_tokens + texts[8].n_tokens + texts[9].n_tokens, 0, "nothing in, nothing out");
 	is_int(texts[11].n_tokens, 3, "empty words are tokens");

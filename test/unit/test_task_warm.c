@@ -70,7 +70,10 @@ make_rows(int n, NnTask task)
 	{
 		char	   *text = task_print("%s %s.", subject[i % 4], verb[i % 3]);
 
-		rows[i] = (TaskRow) {.input = task_text(text), .label = task == NN_TASK_CLASSIFY ? (i % 2 ? "odd" : "even") : NULL};
+		rows[i] = (TaskRow)
+		{
+			.input = task_text(text), .label = task == NN_TASK_CLASSIFY ? (i % 2 ? "odd" : "even") : NULL
+		};
 		if (task == NN_TASK_TRANSLATE)
 			rows[i].target = task_text(task_print("%s!", verb[i % 3]));
 		if (task == NN_TASK_TAG)

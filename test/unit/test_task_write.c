@@ -252,7 +252,10 @@ make_caption(NnRng *rng, int n)
 
 	for (int j = 0; j < n; j++)
 		x[j] = net_case_float(rng, -0.3f, 0.3f) + (j % 5 == k ? 1.0f : 0.0f);
-	return (TaskRow) {.input = task_numbers(x, n), .target = task_text(thing[k])};
+	return (TaskRow)
+	{
+		.input = task_numbers(x, n), .target = task_text(thing[k])
+	};
 }
 
 static void

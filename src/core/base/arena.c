@@ -59,7 +59,8 @@ struct NnArena
 	Block	   *newest;
 	size_t		n_bytes;		/* of all blocks */
 	size_t		n_bytes_peak;
-	size_t		round_bytes;	/* handed out since the last reset */
+	size_t		round_bytes;	/* handed out since the last reset, and not rewound */
+	size_t		round_peak;		/* at most */
 	size_t		wanted_bytes;	/* what the round before took, if in several blocks; else 0 */
 };
 
@@ -72,6 +73,12 @@ nn_arena_create(const NnEnv *env)
 		return NULL;
 	arena->env = *env;
 	return arena;
+}
+
+const NnEnv *
+nn_arena_env(const NnArena *arena)
+{
+	return &arena->env;
 }
 
 static void
@@ -108,8 +115,9 @@ nn_arena_reset(NnArena *arena)
 
 	if (largest == NULL)
 		return;
-	arena->wanted_bytes = largest->before != NULL ? arena->round_bytes : 0;
+	arena->wanted_bytes = largest->before != NULL || arena->round_peak > arena->round_bytes ? arena->round_peak : 0;
 	arena->round_bytes = 0;
+	arena->round_peak = 0;
 
 	for (block = arena->newest; block != NULL; block = block->before)
 		if (block->n_bytes > largest->n_bytes)
@@ -208,7 +216,43 @@ cut_piece(NnArena *arena, size_t n_asked, size_t *n_dirty)
 		*n_dirty = n_asked;
 	block->used += n_bytes;
 	arena->round_bytes += n_bytes;
+	if (arena->round_bytes > arena->round_peak)
+		arena->round_peak = arena->round_bytes;
 	return piece;
+}
+
+NnArenaMark
+nn_arena_mark(NnArena *arena)
+{
+	NnArenaMark mark = {0};
+
+	/* no block that a mark names may be replaced */
+	if (arena->wanted_bytes > 0)
+		grow_kept_block(arena);
+	mark.block = arena->newest;
+	mark.used = arena->newest != NULL ? arena->newest->used : 0;
+	mark.round_bytes = arena->round_bytes;
+	return mark;
+}
+
+void
+nn_arena_rewind(NnArena *arena, const NnArenaMark *mark)
+{
+	Block	   *block;
+
+	while (arena->newest != NULL && arena->newest != mark->block)
+	{
+		block = arena->newest;
+		arena->newest = block->before;
+		release_block(arena, block);
+	}
+	arena->round_bytes = mark->round_bytes;
+	block = arena->newest;
+	if (block == NULL)
+		return;
+	block->dirty = block->used > block->dirty ? block->used : block->dirty;
+	block->used = mark->used;
+	POISON((char *) block + block->used, block->n_bytes - block->used);
 }
 
 bool

@@ -23,6 +23,20 @@ void		nn_arena_destroy(NnArena *arena);	/* NULL allowed */
 void		nn_arena_reset(NnArena *arena);
 
 /*
+ * Forget the pieces handed out since the mark, and those alone: for one turn of a
+ * loop whose answers stand in the same arena, before the mark.  A reset ends a mark.
+ */
+typedef struct NnArenaMark
+{
+	void	   *block;
+	size_t		used;
+	size_t		round_bytes;
+} NnArenaMark;
+
+NnArenaMark nn_arena_mark(NnArena *arena);
+void		nn_arena_rewind(NnArena *arena, const NnArenaMark *mark);
+
+/*
  * Have room for pieces of n_bytes in all, each rounded up to 64, in one block: for
  * a sum that is known, this wastes nothing between large pieces.  False if out of
  * memory.
@@ -37,6 +51,9 @@ void	   *nn_arena_take(NnArena *arena, size_t n_items, size_t item_bytes);
 
 /* A copy of n_bytes bytes and a 0 byte behind them. */
 char	   *nn_arena_copy(NnArena *arena, const void *bytes, size_t n_bytes);
+
+/* Where its blocks come from: for memory that is to go when the arena's does, even if poll() does not return. */
+const NnEnv *nn_arena_env(const NnArena *arena);
 
 /* Ask the env's poll: NN_OK or NN_ECANCELED.  May not return. */
 NnStatus	nn_arena_poll(const NnArena *arena);

@@ -1,6 +1,9 @@
 /*
  * model/answer_tags.c: texts in, tagged tokens and entities out.
  *
+ * Scratch keeps what is answered, which each batch takes before it begins; what it
+ * takes later is forgotten at its end.
+ *
  * Inputs are encoded together and tagged batch by batch: emissions of the network,
  * the best legal path (Viterbi), exact marginals (forward-backward), and for each
  * entity the exact probability of its span.
@@ -31,7 +34,6 @@ typedef struct Tagger
 	NnTaggedText *out;
 	NnEntities *entities;		/* NULL: nobody asks */
 	NnArena    *scratch;
-	NnArena    *work;			/* reset for every batch; scratch gets only what is answered */
 } Tagger;
 
 static int64_t
@@ -105,15 +107,12 @@ fill_entities(const Tagger *tagger, const NnCrfPaths *paths, int b, int64_t inpu
 {
 	const NnModel *model = tagger->model;
 	int			n = tagger->out[input].n_tokens;
-	NnSpan	   *span = NN_TAKE(tagger->work, NnSpan, (size_t) n + 1);
+	NnSpan	   *span = NN_TAKE(tagger->scratch, NnSpan, (size_t) n + 1);
 	NnEntities *entities = &tagger->entities[input];
 
 	if (span == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	entities->n = find_spans(model, tag, n, span);
-	entities->entity = NN_ALLOC(tagger->scratch, NnEntity, (size_t) entities->n + 1);
-	if (entities->entity == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
 	for (int i = 0; i < entities->n; i++)
 	{
 		NnEntity   *entity = &entities->entity[i];
@@ -124,37 +123,53 @@ fill_entities(const Tagger *tagger, const NnCrfPaths *paths, int b, int64_t inpu
 		entity->stop = tagger->place[input][span[i].last - 1].stop;
 		entity->label = model->scheme.is_bio ? model->scheme.type_name[span[i].type] : model->labels[span[i].type];
 		NN_TRY(span_probability(model, paths, b, n, &span[i], tag, &entity->probability, err));
-		NN_TRY(nn_arena_poll(tagger->work));
+		NN_TRY(nn_arena_poll(tagger->scratch));
 	}
 	return NN_OK;
 }
 
 /* ---- batches ------------------------------------------------------------------------- */
 
+/* Room for the answers of n inputs; no text has more entities than tokens. */
 static NnStatus
+take_answers(const Tagger *tagger, const int32_t *pick, int n, NnError *err)
+{
+	for (int i = 0; i < n; i++)
+	{
+		NnTaggedText *text = &tagger->out[pick[i]];
+		NnEntities *entities = tagger->entities != NULL ? &tagger->entities[pick[i]] : NULL;
+
+		text->n_tokens = (int32_t) n_tokens_of(tagger, pick[i]);
+		text->token = NN_ALLOC(tagger->scratch, NnTaggedToken, (size_t) text->n_tokens);
+		if (entities != NULL)
+			entities->entity = NN_ALLOC(tagger->scratch, NnEntity, (size_t) text->n_tokens);
+		if (text->token == NULL || (entities != NULL && entities->entity == NULL))
+			return nn_fail(err, NN_ENOMEM, "out of memory");
+	}
+	return NN_OK;
+}
+
+static void
 fill_text(const Tagger *tagger, const NnBatch *batch, int b, int64_t input, const int32_t *best,
-		  const float *marginal, int32_t *tag, NnError *err)
+		  const float *marginal, int32_t *tag)
 {
 	int			K = tagger->model->spec.n_outputs;
-	int			n = batch->length[b];
 	NnTaggedText *text = &tagger->out[input];
 
-	text->n_tokens = n;
-	text->token = NN_ALLOC(tagger->scratch, NnTaggedToken, (size_t) n + 1);
-	if (text->token == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	for (int t = 0; t < n; t++)
+	for (int t = 0; t < text->n_tokens; t++)
 	{
 		size_t		row = (size_t) (batch->offset[t] + b);
 		const NnPlace *place = &tagger->place[input][t];
+		NnTaggedToken *token = &text->token[t];
 
 		tag[t] = best[row];
-		text->token[t] = (NnTaggedToken) {
-			place->start, place->stop, place->bytes, place->n_bytes, best[row],
-			marginal[row * (size_t) K + (size_t) best[row]]
-		};
+		token->start = place->start;
+		token->stop = place->stop;
+		token->bytes = place->bytes;
+		token->n_bytes = place->n_bytes;
+		token->tag = best[row];
+		token->probability = marginal[row * (size_t) K + (size_t) best[row]];
 	}
-	return NN_OK;
 }
 
 static NnStatus
@@ -173,14 +188,14 @@ check_memory(const Tagger *tagger, int64_t n_tokens, NnError *err)
 	return nn_fail_hint(err, "Cut the input into parts, for example at its paragraphs.");
 }
 
+/* n inputs whose answers have their room. */
 static NnStatus
 tag_batch(const Tagger *tagger, const int32_t *pick, int n, NnError *err)
 {
 	const NnModel *model = tagger->model;
 	const NnCrfRules *rules = tagger->rules.allowed != NULL ? &tagger->rules : NULL;
-	NnArena    *work = tagger->work;
-	int32_t    *order;
-	int64_t		n_tokens = 0;
+	NnArena    *scratch = tagger->scratch;
+	int32_t    *order = NN_TAKE(scratch, int32_t, (size_t) n);
 	size_t		n_scores;
 	float	   *emission;
 	float	   *marginal;
@@ -189,32 +204,27 @@ tag_batch(const Tagger *tagger, const int32_t *pick, int n, NnError *err)
 	NnCrfPaths *paths;
 	NnBatch		batch;
 
-	nn_arena_reset(work);
-	order = NN_TAKE(work, int32_t, (size_t) n);
-	for (int i = 0; i < n; i++)
-		n_tokens += n_tokens_of(tagger, pick[i]);
-	NN_TRY(check_memory(tagger, n_tokens, err));
 	if (order == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
-	NN_TRY(nn_batch_pack(&batch, &model->spec, &tagger->examples, pick, n, 0.0f, NULL, work, order, err));
+	NN_TRY(nn_batch_pack(&batch, &model->spec, &tagger->examples, pick, n, 0.0f, NULL, scratch, order, err));
 	n_scores = (size_t) batch.n_rows * (size_t) model->spec.n_outputs;
-	emission = NN_TAKE(work, float, n_scores);
-	marginal = NN_TAKE(work, float, n_scores);
-	best = NN_TAKE(work, int32_t, (size_t) batch.n_rows);
-	tag = NN_TAKE(work, int32_t, (size_t) batch.n_steps);
+	emission = NN_TAKE(scratch, float, n_scores);
+	marginal = NN_TAKE(scratch, float, n_scores);
+	best = NN_TAKE(scratch, int32_t, (size_t) batch.n_rows);
+	tag = NN_TAKE(scratch, int32_t, (size_t) batch.n_steps);
 	if (emission == NULL || marginal == NULL || best == NULL || tag == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
-	NN_TRY(nn_net_emissions(model->net, &batch, work, emission, err));
+	NN_TRY(nn_net_emissions(model->net, &batch, scratch, emission, err));
 	if (!nn_all_finite((int64_t) n_scores, emission))
 	{
 		nn_fail(err, NN_EFORMAT, "the model's weights give no finite answer");
 		return nn_fail_hint(err, "The weights file is damaged; deploy another version.");
 	}
-	NN_TRY(nn_crf_decode(&tagger->crf, rules, &batch, emission, work, best, err));
-	NN_TRY(nn_crf_paths(&tagger->crf, rules, &batch, emission, work, marginal, &paths, err));
+	NN_TRY(nn_crf_decode(&tagger->crf, rules, &batch, emission, scratch, best, err));
+	NN_TRY(nn_crf_paths(&tagger->crf, rules, &batch, emission, scratch, marginal, &paths, err));
 	for (int b = 0; b < n; b++)
 	{
-		NN_TRY(fill_text(tagger, &batch, b, pick[order[b]], best, marginal, tag, err));
+		fill_text(tagger, &batch, b, pick[order[b]], best, marginal, tag);
 		if (tagger->entities != NULL)
 			NN_TRY(fill_entities(tagger, paths, b, pick[order[b]], tag, err));
 	}
@@ -233,17 +243,24 @@ tag_all(const Tagger *tagger, int n, NnError *err)
 		pick[i] = i;
 	for (int first = 0, size; first < n; first += size)
 	{
-		int64_t		n_tokens = 0;
+		int64_t		n_tokens = n_tokens_of(tagger, first);
+		NnArenaMark mark;
 
-		for (size = 0; first + size < n && size < BATCH_SEQUENCES; size++)
+		for (size = 1; first + size < n && size < BATCH_SEQUENCES; size++)
 		{
-			n_tokens += n_tokens_of(tagger, first + size);
-			if (size > 0 && (n_tokens > BATCH_TOKENS || n_tokens * tagger->crf.n_tags > BATCH_SCORES))
+			int64_t		n_more = n_tokens_of(tagger, first + size);
+
+			if (n_tokens + n_more > BATCH_TOKENS || (n_tokens + n_more) * tagger->crf.n_tags > BATCH_SCORES)
 				break;
+			n_tokens += n_more;
 		}
 		if (env->poll(env->ctx) != 0)
 			return nn_fail(err, NN_ECANCELED, "canceled");
+		NN_TRY(check_memory(tagger, n_tokens, err));
+		NN_TRY(take_answers(tagger, pick + first, size, err));
+		mark = nn_arena_mark(tagger->scratch);
 		NN_TRY(tag_batch(tagger, pick + first, size, err));
+		nn_arena_rewind(tagger->scratch, &mark);
 	}
 	return NN_OK;
 }
@@ -253,7 +270,6 @@ nn_answer_tags(const NnModel *model, const NnValue *inputs, int n, NnArena *scra
 			   NnTaggedText *out, NnEntities *entities, NnReading *readings, NnError *err)
 {
 	Tagger		tagger = {.model = model, .out = out, .entities = entities, .scratch = scratch};
-	NnStatus	status;
 
 	tagger.place = NN_ALLOC(scratch, NnPlace *, (size_t) n);
 	if (tagger.place == NULL)
@@ -261,10 +277,5 @@ nn_answer_tags(const NnModel *model, const NnValue *inputs, int n, NnArena *scra
 	NN_TRY(nn_encode_tagged(model, inputs, n, scratch, &tagger.examples, tagger.place, readings, err));
 	tagger.rules.allowed = model->allowed;
 	nn_net_transitions(model->net, &tagger.crf.n_tags, &tagger.crf.transition, &tagger.crf.start, &tagger.crf.end);
-	tagger.work = nn_arena_create(model->env);
-	if (tagger.work == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	status = tag_all(&tagger, n, err);
-	nn_arena_destroy(tagger.work);
-	return status;
+	return tag_all(&tagger, n, err);
 }

@@ -9,13 +9,14 @@
 /* One token of an input, with its tag. */
 typedef struct NnTaggedToken
 {
-	int64_t		start;			/* text: characters of the original text; words: those before in all words, with one
-								 * space between each two */
+	int64_t		start;			/* text: characters of the original text; words: those before in all words,
+								 * with one space between each two */
 	int64_t		stop;			/* behind the last character */
 	const char *bytes;			/* as written, in the input's memory or scratch; not 0-terminated */
 	int			n_bytes;
 	int32_t		tag;			/* of the best legal path: model->labels[tag] */
-	float		probability;	/* its exact marginal p(y_t = tag | x) over the legal paths (forward-backward) */
+	float		probability;	/* its exact marginal p(y_t = tag | x) over the legal paths
+								 * (forward-backward) */
 } NnTaggedToken;
 
 typedef struct NnTaggedText

@@ -301,7 +301,7 @@ encode_text(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch
 
 NnStatus
 nn_encode_numbers(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
-			   NnExamples *examples, NnReading *readings, NnError *err)
+				  NnExamples *examples, NnReading *readings, NnError *err)
 {
 	int			E = model->n_channels;
 	int64_t    *step_start = NN_ALLOC(scratch, int64_t, (size_t) n + 1);

@@ -289,7 +289,8 @@ nn_encode_tagged(const NnModel *model, const NnValue *inputs, int n, NnArena *sc
 		if (place != NULL)
 			place[i] = places.item;
 		if (readings != NULL)
-			readings[i] = (NnReading) {
+			readings[i] = (NnReading)
+		{
 			token_start[i + 1] - token_start[i], token_start[i + 1] - token_start[i], tagging.n_unknown
 		};
 	}

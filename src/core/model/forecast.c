@@ -85,7 +85,8 @@ nn_encode_windows(const NnModel *model, const NnValue *inputs, int n, NnArena *s
 					   flat + (size_t) i * n_flat, values + (size_t) i * n_values, frames + (size_t) i * C);
 		step_start[i + 1] = step_start[i] + nn_window_n_steps(&shape);
 		if (readings != NULL)
-			readings[i] = (NnReading) {
+			readings[i] = (NnReading)
+		{
 			.n_tokens = series->n_steps, .n_used = nn_window_n_steps(&shape)
 		};
 	}
@@ -193,7 +194,7 @@ nn_forecast(const NnModel *model, const NnValue *series, int n_steps, NnArena *s
 	rounds.window = NN_TAKE(scratch, float, (size_t) model->window * C);
 	rounds.answer = NN_TAKE(scratch, double, (size_t) model->spec.n_outputs);
 	rounds.median = NN_TAKE(scratch, double, (size_t) model->spec.horizon * C);
-	rounds.work = nn_arena_create(model->env);
+	rounds.work = nn_arena_create(nn_arena_env(scratch));
 	if (rounds.window == NULL || rounds.answer == NULL || rounds.median == NULL || rounds.work == NULL)
 		status = nn_fail(err, NN_ENOMEM, "out of memory");
 	else

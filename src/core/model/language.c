@@ -169,10 +169,10 @@ nn_generate(const NnModel *model, const NnValue *prompt, const NnWriteOptions *o
 		nn_fail(err, NN_ERANGE, "max_tokens, temperature or top_k is out of range");
 		return nn_fail_detail(err, "max_tokens must be between 0 and 1000000, temperature between 0 and 1000, top_k not negative.");
 	}
-	generation.step = nn_arena_create(model->env);
+	generation.step = nn_arena_create(nn_arena_env(scratch));
 	if (generation.step == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
-	nn_array_init(&generation.bytes, model->env, 1);
+	nn_array_init(&generation.bytes, nn_arena_env(scratch), 1);
 	status = generate(&generation, prompt, out, err);
 	nn_array_free(&generation.bytes);
 	nn_arena_destroy(generation.step);
@@ -289,8 +289,7 @@ typedef struct Reader
 {
 	const NnModel *model;
 	NnState    *state;
-	NnArena    *text;			/* reset for every text: its tokens */
-	NnArena    *part;			/* reset for every part of one */
+	NnArena    *scratch;		/* reset for every text */
 } Reader;
 
 /* How many steps of a text are read at once: as many as there is memory for. */
@@ -322,17 +321,17 @@ cut_steps(const NnBatch *whole, int first, const int32_t *n)
 static NnStatus
 read_part(const Reader *reader, const NnBatch *part, NnLikelihood *out, NnError *err)
 {
-	float	   *log_p;
+	NnArenaMark mark = nn_arena_mark(reader->scratch);
+	float	   *log_p = NN_TAKE(reader->scratch, float, (size_t) part->n_rows);
 
-	nn_arena_reset(reader->part);
-	NN_TRY(nn_arena_poll(reader->part));
-	log_p = NN_TAKE(reader->part, float, (size_t) part->n_rows);
+	NN_TRY(nn_arena_poll(reader->scratch));
 	if (log_p == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
-	NN_TRY(nn_net_log_likelihood(reader->model->net, part, reader->state, reader->part, log_p, err));
+	NN_TRY(nn_net_log_likelihood(reader->model->net, part, reader->state, reader->scratch, log_p, err));
 	for (int r = 0; r < part->n_rows; r++)
 		out->sum += (double) log_p[r];
 	out->n_tokens += part->n_rows;
+	nn_arena_rewind(reader->scratch, &mark);
 	if (!isfinite(out->sum))
 		return nn_fail(err, NN_EFORMAT, "the model's weights give no finite answer");
 	return NN_OK;
@@ -348,9 +347,9 @@ read_text(const Reader *reader, const NnValue *input, NnLikelihood *out, NnReadi
 	NnExamples	examples;
 	NnBatch		whole;
 
-	nn_arena_reset(reader->text);
-	NN_TRY(nn_encode_exact(model, input, 1, reader->text, &examples, NULL, reading, err));
-	NN_TRY(nn_batch_pack(&whole, &model->spec, &examples, &pick, 1, 0.0f, NULL, reader->text, &order, err));
+	nn_arena_reset(reader->scratch);
+	NN_TRY(nn_encode_exact(model, input, 1, reader->scratch, &examples, NULL, reading, err));
+	NN_TRY(nn_batch_pack(&whole, &model->spec, &examples, &pick, 1, 0.0f, NULL, reader->scratch, &order, err));
 	n_part = steps_at_once(model, whole.n_distinct);
 	count_units(input, out);
 	out->sum = 0.0;
@@ -369,18 +368,13 @@ NnStatus
 nn_likelihood_running(const NnModel *model, const NnValue *inputs, int n, NnState *state,
 					  NnArena *scratch, NnLikelihood *out, NnReading *readings, NnError *err)
 {
-	Reader		reader = {.model = model, .state = state, .part = scratch};
-	NnStatus	status = NN_OK;
+	Reader		reader = {model, state, scratch};
 
 	if (model->spec.is_bidirectional)
 		return nn_fail(err, NN_EINVAL, "a model that reads in both directions cannot go on from where a text ended");
-	reader.text = nn_arena_create(model->env);
-	if (reader.text == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	for (int i = 0; status == NN_OK && i < n; i++)
-		status = read_text(&reader, &inputs[i], &out[i], readings != NULL ? &readings[i] : NULL, err);
-	nn_arena_destroy(reader.text);
-	return status;
+	for (int i = 0; i < n; i++)
+		NN_TRY(read_text(&reader, &inputs[i], &out[i], readings != NULL ? &readings[i] : NULL, err));
+	return NN_OK;
 }
 
 /* ---- embedding -------------------------------------------------------------------------------- */

@@ -24,8 +24,8 @@ typedef struct NnTarget
 	const char *label;			/* classify: UTF-8, not necessarily 0-terminated */
 	size_t		n_bytes;
 	double		number;			/* regress */
-	const NnValue *value;		/* tag: words, as many as the input has tokens; translate, caption: text or words;
-								 * forecast: numbers, what follows the input, or NULL */
+	const NnValue *value;		/* tag: words, as many as the input has tokens; translate, caption: text or
+								 * words; forecast: numbers, what follows the input, or NULL */
 } NnTarget;
 
 /* What will be done, before it is done. */

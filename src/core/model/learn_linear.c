@@ -87,9 +87,10 @@ rows_alone(const NnWindowShape *shape, const NnExamples *examples, int c, NnAren
 			target[i * shape->horizon + k] = examples->target[(i * shape->horizon + k) * C + c];
 		weight[i] = examples->weight[i * C + c];
 	}
-	*rows = (NnRidgeRows) {
+	*rows = (NnRidgeRows)
+	{
 		.n = examples->n, .n_inputs = n_in, .n_outputs = shape->horizon, .n_shared = shape->window,
-		.input = input, .target = target, .weight = weight
+			.input = input, .target = target, .weight = weight
 	};
 	return NN_OK;
 }

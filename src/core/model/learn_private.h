@@ -122,7 +122,8 @@ struct NnLearner
 	NnArray		piece;			/* int32 */
 	NnArray		ngram;			/* int32 */
 	NnForms		forms;			/* tag: what the written forms are */
-	NnArray		form_rank;		/* int32: number in form_lexicon -> place in byte order, which is its number here */
+	NnArray		form_rank;		/* int32: number in form_lexicon -> place in byte order, which is its number
+								 * here */
 	NnArray		form_word;		/* int32 */
 	NnArray		form_start;		/* int64 */
 	NnArray		form_row;		/* int32 */

@@ -20,7 +20,8 @@ typedef enum NnUnit
 {
 	NN_UNIT_WORD,				/* words as the tokenizer cuts them, then subword units, then bytes */
 	NN_UNIT_CHARACTER,			/* each character */
-	NN_UNIT_GIVEN				/* the elements of text[]; texts are cut at white space, and joined by one space */
+	NN_UNIT_GIVEN				/* the elements of text[]; texts are cut at white space, and joined by one
+								 * space */
 } NnUnit;
 
 typedef struct NnModel
@@ -43,7 +44,7 @@ typedef struct NnModel
 	NnFeatureIndex *features;	/* NULL unless there is a bag */
 	bool		has_ngrams;		/* the bag counts character n-grams */
 	int			max_tokens;		/* the recurrent branch reads so many tokens or steps */
-	bool		is_running;		/* language: learned from one running text, so that a text is read with those before it in mind */
+	bool		is_running;		/* language: learned from running text, each row read behind those before it */
 
 	/* numbers: x' = (x - mean) * scale for each channel */
 	int			n_channels;

@@ -24,7 +24,7 @@
 #define SERIES		BIT(FORECAST)
 #define PAIRS		(BIT(TRANSLATE) | BIT(CAPTION))
 #define WRITERS		(PAIRS | LANGUAGE)
-#define READERS		(ONE_ANSWER | TAGS | BIT(TRANSLATE) | LANGUAGE)	/* of text */
+#define READERS		(ONE_ANSWER | TAGS | BIT(TRANSLATE) | LANGUAGE) /* of text */
 #define EVERY_TASK	(ONE_ANSWER | TAGS | WRITERS | SERIES)
 
 #define SEED_MAX	9007199254740992.0	/* 2^53: every whole number up to it is a double */
@@ -81,7 +81,7 @@ static const NnOptionInfo table[] = {
 			"At most so many different words are known as whole words, the most frequent ones (vocabulary size)."),
 	INTEGER(ONE_ANSWER | WRITERS, subwords, 0, 100000, "auto: 0, or 4000 where most words are rare; 4000 for texts that are written; 0 for given words and characters", NN_AUTO,
 			"At most so many parts of words are learned, from which all other words are put together; 0 reads all other words as one and the same (byte-pair merges)."),
-	INTEGER(READERS | WRITERS, min_rows, 1, 1000000, "auto: 3; 2 for tags and captions; 1 for characters", NN_AUTO,
+	INTEGER(READERS | WRITERS, min_rows, 1, 1000000, "auto: 3; 2 for tags and captions; 1 for a language of characters or given words", NN_AUTO,
 			"A word that occurs in fewer rows is not stored in the model as a word (minimum document frequency)."),
 	BOOLEAN(ONE_ANSWER, case_sensitive, "false", 0,
 			"Tell words apart that differ only in capital letters (case folding is off)."),

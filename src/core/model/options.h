@@ -55,7 +55,8 @@ typedef struct NnOptions
 	int			spelling;		/* tag: characters are read beside words */
 	char		vectors[NN_OPTION_TEXT_BYTES];	/* relation (word text, vector real[]) */
 	char		where[NN_OPTION_TEXT_BYTES];	/* SQL condition on the rows */
-	char		order_by[NN_OPTION_TEXT_BYTES]; /* language: column whose order makes the rows one running text */
+	char		order_by[NN_OPTION_TEXT_BYTES]; /* language: column whose order makes the rows one running
+												 * text */
 	char		warm_start[NN_OPTION_TEXT_BYTES];	/* model to start from */
 	/* writing */
 	int			decoder_layers;

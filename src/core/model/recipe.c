@@ -120,7 +120,7 @@ resolve_language(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(embedding, shape->has_vectors ? shape->vector_width : shape->is_character ? 64 : options->hidden);
 	SET_AUTO(bidirectional, 0);
 	SET_AUTO(max_tokens, 256);
-	SET_AUTO(min_rows, shape->is_character ? 1 : 3);
+	SET_AUTO(min_rows, shape->is_character || shape->is_given ? 1 : 3);
 	SET_AUTO(subwords, shape->is_character || shape->is_given ? 0 : 4000);
 	SET_AUTO(running, options->bidirectional != 1 &&
 			 (options->order_by[0] != '\0' || shape->n_tokens > 60 * shape->n_rows));
@@ -153,11 +153,11 @@ resolve_writer(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(min_rows, is_text ? 3 : 2);
 	SET_AUTO(subwords, shape->is_given ? 0 : 4000);
 	SET_AUTO(batch, is_small ? 16 : n < 20000 ? 32 : 64);
-	SET_AUTO(epochs, n < 5000 ? 30 : n < 60000 ? 12 : 8);
+	SET_AUTO(epochs, n < 5000 ? 40 : n < 60000 ? 12 : 8);
 	SET_AUTO(rate, 2e-3);
 	SET_AUTO(rate_embedding, options->rate);
-	SET_AUTO(dropout, is_small ? 0.2 : n < 60000 ? 0.4 : 0.2);
-	SET_AUTO(dropout_input, n < 60000 ? 0.3 : 0.2);
+	SET_AUTO(dropout, is_small ? 0.3 : n < 60000 ? 0.4 : 0.2);
+	SET_AUTO(dropout_input, is_small ? 0.1 : n < 60000 ? 0.3 : 0.2);
 	SET_AUTO(dropout_word, is_text && n < 60000 ? 0.1 : 0.0);
 	SET_AUTO(label_smoothing, 0.1);
 	SET_AUTO(keep, NN_KEEP_BEST);

@@ -28,7 +28,7 @@
 #include <math.h>
 #include <string.h>
 
-#define SEASONS_WITHIN		100	/* steps */
+#define SEASONS_WITHIN		100 /* steps */
 #define SEASONS_WITHIN_MUCH 336 /* steps, with much data */
 #define WINDOWS_A_NUMBER	2
 #define WINDOWS_A_NUMBER_MUCH 20

@@ -287,7 +287,7 @@ nn_write(const NnModel *model, const NnValue *inputs, int n, const NnWriteOption
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	NN_TRY(is_text ? nn_encode_exact(model, inputs, n, scratch, &examples, place, readings, err) :
 		   nn_encode(model, inputs, n, scratch, &examples, readings, err));
-	search.step = nn_arena_create(model->env);
+	search.step = nn_arena_create(nn_arena_env(scratch));
 	if (search.step == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	status = write_all(&search, &examples, n, place, out, err);

@@ -10,7 +10,8 @@
 typedef struct NnWriteOptions
 {
 	int			beam;			/* 1 ... 64; 1 is greedy */
-	int			max_tokens;		/* a text ends here if it does not end by itself; 0: twice the input's tokens and 20 */
+	int			max_tokens;		/* a text ends here if it does not end by itself; 0: twice the input's
+								 * tokens and 20 */
 	double		length_penalty; /* alpha of ((5 + n) / 6)^alpha (Wu et al. 2016) */
 	/* generate */
 	double		temperature;	/* 0: always the most likely token */
@@ -57,7 +58,8 @@ typedef struct NnLikelihood
 {
 	double		sum;			/* nats, of all tokens and the end token */
 	int64_t		n_tokens;		/* end token included */
-	int64_t		n_words;		/* text: words as white space cuts them, and one for the end; words: their number and one */
+	int64_t		n_words;		/* text: words as white space cuts them, and one for the end; words: their
+								 * number and one */
 	int64_t		n_characters;	/* of the text, and one for the end */
 } NnLikelihood;
 

@@ -44,7 +44,10 @@ struct NnBatch
 	/* ... or the flattened input, standardized; forecast: the window and perhaps levels (model/windows.h) */
 	const float *flat;			/* (B, wide_inputs) */
 
-	/* tag: distinct tokens are written forms; distinct is the row of the word vector, or -1 (and may repeat) */
+	/*
+	 * tag: distinct tokens are written forms; distinct is the row of the word vector, or -1 (and may
+	 * repeat)
+	 */
 	const int32_t *spelling_start;	/* (U + 1) */
 	const int32_t *spelling_row;	/* rows of the spelling table */
 	const uint16_t *spelling_flags; /* (U) text/spelling.h */
@@ -53,11 +56,12 @@ struct NnBatch
 	const int32_t *label;		/* (B), classify */
 	const float *target;		/* (B, C) regress, standardized; (B, horizon * channels) forecast */
 	const float *weight;		/* (B, channels) forecast: what an error of each channel counts; NULL: 1 */
-	const int32_t *row_label;	/* (N) tag: the tag; language, and the target of translate: the next token; -1 does not count */
+	const int32_t *row_label;	/* (N) tag: the tag; language, and the target of translate: the next token;
+								 * -1 does not count */
 	const int32_t *row_label_back;	/* (N) bidirectional language: the token before */
 
 	/* translate, caption: what is written, a packed batch of its own... */
-	const NnBatch *written;	/* its tokens begin with NN_TOKEN_END, its row_labels end with it */
+	const NnBatch *written;		/* its tokens begin with NN_TOKEN_END, its row_labels end with it */
 	const int32_t *source_of;	/* (B of written) ...whose sequence b belongs to this sequence here */
 };
 

@@ -84,8 +84,8 @@ typedef struct NnSpec
 	bool		is_bidirectional;
 	unsigned	pool;			/* NN_POOL_* */
 	int			vocabulary;		/* V; 0 unless text is read or written */
-	int			embedding;		/* E; numbers a step unless text is read or written: the channels; forecast: twice
-								 * as many where each has its level beside it */
+	int			embedding;		/* E; numbers a step unless text is read or written: the channels; forecast:
+								 * twice as many where each has its level beside it */
 
 	/* wide branch */
 	NnWide		wide;
@@ -142,7 +142,7 @@ unsigned	nn_pool_from_name(const char *name);
 int			nn_cell_gates(NnCell cell);
 
 /* What kind of composition a task is. */
-bool		nn_task_is_pooled(NnTask task);	/* classify, regress, forecast */
+bool		nn_task_is_pooled(NnTask task); /* classify, regress, forecast */
 bool		nn_task_writes_text(NnTask task);	/* translate, caption, language */
 
 /* Width of an input row of the first layer that reads tokens or steps. */

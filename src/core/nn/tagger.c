@@ -13,7 +13,8 @@
 static NnCrf
 crf_scores(const NnNet *net)
 {
-	return (NnCrf) {
+	return (NnCrf)
+	{
 		net->spec.n_outputs, net->transition->data, net->transition_start->data, net->transition_end->data
 	};
 }
@@ -161,7 +162,7 @@ nn_tagger_bytes(const NnSpec *spec, bool is_training, const NnBatchSize *size)
 	double		K = spec->n_outputs;
 	double		n = (double) size->N;
 	double		floats = n * width * (is_training ? 3.0 : 0.0) + n * (K * 6.0 + 4.0) + 8.0 * (K + 16.0) * (K + 16.0) +
-		(double) size->B * (K + 16.0) * 8.0;
+	(double) size->B * (K + 16.0) * 8.0;
 
 	return floats > 1e15 ? SIZE_MAX : (size_t) (floats * 4.0) + 65536;
 }

@@ -175,7 +175,7 @@ pack_flat(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 	{
 		int64_t		n = (int64_t) width;
 		const float *from = examples->flat != NULL ? examples->flat + (size_t) example[r] * width :
-			example_values(examples, example[r], spec->embedding, &n);
+		example_values(examples, example[r], spec->embedding, &n);
 
 		if (n != (int64_t) width)
 			return nn_fail(err, NN_EINVAL, "an input of %lld numbers where the network takes %d",

@@ -208,10 +208,11 @@ nn_sequence_metrics_init(NnSequenceMetrics *metrics)
 {
 	const double none = (double) NAN;
 
-	*metrics = (NnSequenceMetrics) {
+	*metrics = (NnSequenceMetrics)
+	{
 		.token_accuracy = none, .precision = none, .recall = none, .f1 = none,
-		.perplexity = none, .word_perplexity = none, .nats_per_character = none,
-		.bleu = none, .exact = none, .cider = none,
-		.mae = none, .rmse = none, .mase = none, .pinball = none, .coverage = none,
+			.perplexity = none, .word_perplexity = none, .nats_per_character = none,
+			.bleu = none, .exact = none, .cider = none,
+			.mae = none, .rmse = none, .mase = none, .pinball = none, .coverage = none,
 	};
 }

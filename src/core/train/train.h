@@ -29,7 +29,8 @@ typedef struct NnExamples
 
 	/* forecast: target is (n, horizon * channels); values are what the recurrent branch reads of a window */
 	const float *flat;			/* (n, wide inputs) the window as the linear branch reads it */
-	const float *weight;		/* (n, channels) what an error counts; it makes errors those of standardized values */
+	const float *weight;		/* (n, channels) what an error counts; it makes errors those of standardized
+								 * values */
 
 	/* tag: token is the number of a written form */
 	const struct NnForms *forms;
@@ -120,7 +121,8 @@ typedef struct NnEpoch
 typedef struct NnTrainReport
 {
 	int			n_epochs;		/* run */
-	int			best_epoch;		/* 1-based; whose weights are in the net; 0: the first weights (is_start_kept) */
+	int			best_epoch;		/* 1-based; whose weights are in the net; 0: the first weights
+								 * (is_start_kept) */
 	int			n_resets;		/* times the NaN guard went back to the last good weights */
 	int64_t		n_steps;
 	double		seconds;

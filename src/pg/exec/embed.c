@@ -4,6 +4,7 @@
 #include "glue/compat.h"
 
 #include "model/trace.h"
+#include "model/write.h"
 
 #include "exec/embed.h"
 #include "exec/predict.h"
@@ -21,9 +22,23 @@ embed_pooled(const NnModel *model, const NnValue *input)
 	return lstm_reals(hidden, n);
 }
 
-/* Summed in double in the order of the tokens, so that the answer is always the same. */
 static ArrayType *
-embed_states(const NnModel *model, const NnValue *input)
+embed_text(const NnModel *model, const NnValue *input)
+{
+	int			n = nn_embed_width(model);
+	float	   *out = palloc(sizeof(float) * n);
+	NnError		err = {0};
+
+	lstm_check(nn_embed(model, input, 1, lstm_scratch(), out, NULL, &err), &err);
+	return lstm_reals(out, n);
+}
+
+/*
+ * The mean of the states that a caption's series leaves.  Summed in double in the
+ * order of the steps, so that the answer is always the same.
+ */
+static ArrayType *
+embed_series(const NnModel *model, const NnValue *input)
 {
 	int			H = model->spec.hidden;
 	int			n = H * (model->spec.is_bidirectional ? 2 : 1);
@@ -52,5 +67,7 @@ embed_states(const NnModel *model, const NnValue *input)
 ArrayType *
 lstm_embed(const NnModel *model, const NnValue *input)
 {
-	return nn_task_is_pooled(model->spec.task) ? embed_pooled(model, input) : embed_states(model, input);
+	if (nn_task_is_pooled(model->spec.task))
+		return embed_pooled(model, input);
+	return model->spec.task == NN_TASK_CAPTION ? embed_series(model, input) : embed_text(model, input);
 }

@@ -188,6 +188,7 @@ lstm_evaluate(const LstmRef *ref, Oid relid, const char *input, const char *targ
 	const LstmEvaluator *evaluator;
 
 	lstm_env_init(&e->env, context);
+	e->ref = ref;
 	e->model = lstm_cache_get(ref);
 	/* The relation may be a view that asks other models. */
 	lstm_cache_pin(e->model, context);

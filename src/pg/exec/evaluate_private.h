@@ -15,10 +15,12 @@
 #include "model/answer.h"
 
 #include "glue/env_pg.h"
+#include "store/registry.h"
 #include "store/source.h"
 
 typedef struct LstmEvaluating
 {
+	const LstmRef *ref;
 	const NnModel *model;
 	LstmEnv		env;
 	LstmSourceInfo info;
@@ -34,7 +36,7 @@ typedef struct LstmEvaluating
 typedef struct LstmEvaluator
 {
 	int			batch_rows;
-	void		(*begin) (LstmEvaluating *e);
+	void		(*begin) (LstmEvaluating *e);	/* the relation is known, and no row of it read */
 	void		(*take) (LstmEvaluating *e, const LstmRow *rows, const NnValue *inputs,
 						 NnReading *readings, int n);	/* fills readings */
 	void		(*finish) (LstmEvaluating *e, StringInfo json); /* appends to an open object */

@@ -2,6 +2,9 @@
  * exec/evaluate_texts.c: texts that a model writes against those of a column,
  * and how probable a language model finds texts.
  *
+ * A language model of running text reads the rows one after the other, in the
+ * order that it was trained in.
+ *
  * Captions: rows with equal inputs are one item with several references, as the
  * caption sets have them.  Translations: each row is an item.  Texts are kept
  * until the end, for BLEU's and CIDEr's counts go over all of them.
@@ -17,6 +20,7 @@
 #include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/hsearch.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 #include "model/write.h"
@@ -346,20 +350,58 @@ finish(LstmEvaluating *e, StringInfo json)
 
 /* ---- language ----------------------------------------------------------------- */
 
+typedef struct KeptLikelihood
+{
+	NnLikelihood all;
+	NnState		state;			/* running text: behind the last row */
+} KeptLikelihood;
+
+/* Rows as one running text: in the order of the column that the training named. */
+static void
+order_rows(LstmEvaluating *e)
+{
+	char	   *order_by = lstm_version_option(e->ref, "order_by");
+
+	if (order_by != NULL && order_by[0] != '\0' && get_attnum(e->info.relid, order_by) > 0)
+	{
+		lstm_source_order(&e->info, order_by);
+		return;
+	}
+	ereport(NOTICE,
+			(errmsg("the rows of %s are read as one running text in the order in which they come", e->info.relation),
+			 order_by != NULL && order_by[0] != '\0' ?
+			 errdetail("The model was trained in the order of a column \"%s\", which is not there.", order_by) :
+			 errdetail("Nothing is known of an option \"order_by\" of its training."),
+			 errhint("Evaluate on a view that puts the rows in order.")));
+}
+
 static void
 begin_language(LstmEvaluating *e)
 {
-	e->kept = palloc0(sizeof(NnLikelihood));
+	const NnSpec *spec = &e->model->spec;
+	KeptLikelihood *kept = palloc0(sizeof(KeptLikelihood));
+
+	e->kept = kept;
+	if (!e->model->is_running)
+		return;
+	order_rows(e);
+	kept->state.h = palloc0(sizeof(float) * spec->n_layers * spec->hidden);
+	if (spec->cell == NN_CELL_LSTM)
+		kept->state.c = palloc0(sizeof(float) * spec->n_layers * spec->hidden);
 }
 
 static void
 take_language(LstmEvaluating *e, const LstmRow *rows, const NnValue *inputs, NnReading *readings, int n)
 {
-	NnLikelihood *all = e->kept;
+	KeptLikelihood *kept = e->kept;
+	NnLikelihood *all = &kept->all;
 	NnLikelihood *each = palloc(sizeof(NnLikelihood) * n);
 	NnError		err = {0};
 
-	lstm_check(nn_likelihood(e->model, inputs, n, lstm_scratch(), each, readings, &err), &err);
+	if (e->model->is_running)
+		lstm_check(nn_likelihood_running(e->model, inputs, n, &kept->state, lstm_scratch(), each, readings, &err), &err);
+	else
+		lstm_check(nn_likelihood(e->model, inputs, n, lstm_scratch(), each, readings, &err), &err);
 	for (int i = 0; i < n; i++)
 	{
 		all->sum += each[i].sum;
@@ -373,7 +415,7 @@ take_language(LstmEvaluating *e, const LstmRow *rows, const NnValue *inputs, NnR
 static void
 finish_language(LstmEvaluating *e, StringInfo json)
 {
-	const NnLikelihood *all = e->kept;
+	const NnLikelihood *all = &((KeptLikelihood *) e->kept)->all;
 	NnSequenceMetrics metrics;
 
 	nn_sequence_metrics_init(&metrics);

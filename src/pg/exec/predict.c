@@ -58,11 +58,14 @@ lstm_scratch(void)
 static void
 transaction_ended(XactEvent event, void *arg)
 {
+	/* what was computed when the transaction failed may have left memory of its own behind */
+	bool		is_abort = event == XACT_EVENT_ABORT || event == XACT_EVENT_PARALLEL_ABORT;
+
 	if ((event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
 		 event == XACT_EVENT_PARALLEL_COMMIT || event == XACT_EVENT_PARALLEL_ABORT ||
 		 event == XACT_EVENT_PREPARE) &&
 		scratch_context != NULL &&
-		(scratch == NULL || nn_arena_bytes(scratch) > KEEP_SCRATCH_BYTES))
+		(is_abort || scratch == NULL || MemoryContextMemAllocated(scratch_context, true) > KEEP_SCRATCH_BYTES))
 		drop_scratch();
 }
 

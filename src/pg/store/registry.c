@@ -21,6 +21,7 @@
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/fmgroids.h"
+#include "utils/jsonb.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -294,11 +295,11 @@ lstm_check_new_name(const char *name)
 }
 
 /*
- * Fill ref's version and key, and *weights unless it is NULL, from the row of
- * lstm_version that has ref's model and the given number.
+ * Fill ref's version and key, and *weights and *options unless they are NULL,
+ * from the row of lstm_version that has ref's model and the given number.
  */
 static bool
-read_version(LstmRef *ref, int version, bytea **weights)
+read_version(LstmRef *ref, int version, bytea **weights, Jsonb **options)
 {
 	ReadSnapshot read = snapshot_begin();
 	Relation	rel = table_open(lstm_catalog()->version, AccessShareLock);
@@ -322,6 +323,8 @@ read_version(LstmRef *ref, int version, bytea **weights)
 		strlcpy(ref->key, TextDatumGetCString(digest), sizeof(ref->key));
 		if (weights != NULL)
 			*weights = DatumGetByteaPCopy(heap_getattr(tuple, Anum_lstm_version_weights, desc, &is_null));
+		if (options != NULL)
+			*options = DatumGetJsonbPCopy(heap_getattr(tuple, Anum_lstm_version_options, desc, &is_null));
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -350,7 +353,7 @@ model_ref(const LstmModelRow *row, int version, LstmRef *ref)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("model \"%s\" has no live version", row->name),
 				 errhint("Choose one with lstm_deploy.")));
-	if (!read_version(ref, version, NULL))
+	if (!read_version(ref, version, NULL, NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("model \"%s\" has no version %d", row->name, version),
@@ -505,11 +508,26 @@ lstm_read_weights(const LstmRef *ref)
 
 	if (ref->is_shipped)
 		return lstm_shipped_read();
-	if (!read_version(&found, ref->version, &weights))
+	if (!read_version(&found, ref->version, &weights, NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("version %d of model \"%s\" was dropped", ref->version, ref->name)));
 	return weights;
+}
+
+char *
+lstm_version_option(const LstmRef *ref, const char *name)
+{
+	LstmRef		found = *ref;
+	Jsonb	   *options;
+	JsonbValue *value;
+
+	if (ref->is_shipped || !read_version(&found, ref->version, NULL, &options) || !JB_ROOT_IS_OBJECT(options))
+		return NULL;
+	value = getKeyJsonValueFromContainer(&options->root, name, strlen(name), NULL);
+	if (value == NULL || value->type != jbvString)
+		return NULL;
+	return pnstrdup(value->val.string.val, value->val.string.len);
 }
 
 static void

@@ -69,6 +69,9 @@ extern const LstmRef *lstm_pinned_version(const char *digest, size_t n_bytes);
 /* The bytes of a version's weights file, detoasted in the current context. */
 extern bytea *lstm_read_weights(const LstmRef *ref);
 
+/* The text that a version was trained with as this option, or NULL. */
+extern char *lstm_version_option(const LstmRef *ref, const char *name);
+
 /* How one epoch of a training went; more is in the view lstm_epochs. */
 typedef struct LstmEpochRow
 {
