@@ -25,6 +25,9 @@ SELECT rows, task FROM lstm_train('line', 'body', 'script', options => small() |
 SELECT rows, task FROM lstm_train('line', 'body', 'mood', options => small() || '{"epochs": 30, "validation": 0}');
 -- The rows that are wrong: none.
 SELECT script, body, lstm_predict('line_script', body) FROM line WHERE lstm_predict('line_script', body) <> script;
+-- Without the bag, which reads letters, the recurrent network spells words it does not know.
+SELECT version FROM lstm_train('line', 'body', 'script', 'spelled', options => small() || '{"bag": false, "epochs": 1, "validation": 0}');
+SELECT tokens_total > 1 AS is_spelled, tokens_unknown FROM lstm_classify('spelled', 'zyxwvut');
 SELECT script, avg((lstm_predict('line_mood', body) = mood)::int) > 0.7 AS is_good FROM line GROUP BY 1 ORDER BY 1;
 -- Lines that were not among the rows.
 SELECT lstm_predict('line_script', '这家餐厅非常好，我很喜欢'), lstm_predict('line_script', 'هذا المطعم سيئ للغاية'), lstm_predict('line_script', 'यह मौसम बहुत अच्छा है'),

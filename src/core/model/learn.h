@@ -84,6 +84,9 @@ NnStatus	nn_learner_warm_start(NnLearner *learner, const NnModel *model, NnError
 NnStatus	nn_learner_add_vector(NnLearner *learner, const char *word, size_t n_bytes,
 								  const float *vector, int width, NnError *err);
 
+/* Word vectors kept so far. */
+int64_t		nn_learner_n_vectors(const NnLearner *learner);
+
 /*
  * Decide everything: vocabulary, features, spec, split.  NN_EDATA if the rows do
  * not allow training (none, one class only, fewer than 2 rows in every class...),

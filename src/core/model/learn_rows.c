@@ -398,3 +398,9 @@ nn_learner_add_vector(NnLearner *learner, const char *word, size_t n_bytes, cons
 	memcpy(floats, vector, (size_t) width * sizeof(float));
 	return nn_learner_check_memory(learner, 0, err);
 }
+
+int64_t
+nn_learner_n_vectors(const NnLearner *learner)
+{
+	return (int64_t) learner->vector_word.n;
+}

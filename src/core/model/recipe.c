@@ -29,10 +29,11 @@ resolve_text(NnOptions *options, const NnDataShape *shape)
 	/*
 	 * Put together from its units, a word of one row is the same to the network as a word of its own: it
 	 * learns the row by heart, and spends more steps on it.  Words that are all the same token cannot be
-	 * learned by heart; the bag reads their characters.  Units remain for writing without spaces, where
-	 * most "words" are whole phrases.
+	 * learned by heart; the bag reads their characters, so that no word is unknown to the network as a
+	 * whole.  Units remain where there is no such bag, and for writing without spaces, where most "words"
+	 * are whole phrases.
 	 */
-	SET_AUTO(subwords, shape->rare_share > NN_RECIPE_RARE_SHARE ? 4000 : 0);
+	SET_AUTO(subwords, shape->rare_share > NN_RECIPE_RARE_SHARE || options->bag == 0 ? 4000 : 0);
 }
 
 /*

@@ -176,6 +176,11 @@ read_vectors(TrainRun *run)
 	relid = DatumGetObjectId(DirectFunctionCall1(regclassin, CStringGetDatum(run->options.vectors)));
 	lstm_source_describe(relid, "vector", "word", &info);
 	(void) read_all(run, &info, NULL, LSTM_READ_LABEL, add_vector);
+	if (nn_learner_n_vectors(run->learner) == 0)
+		ereport(WARNING,
+				(errmsg("no word of relation \"%s\" occurs in the rows", run->options.vectors),
+				 errdetail("Training goes on without word vectors."),
+				 errhint("The words of the option \"vectors\" must be written as in the rows; case does not matter.")));
 }
 
 /* Describe, read, plan. */

@@ -33,6 +33,8 @@
 void
 lstm_need_writable(const char *command)
 {
+	/* a standby's reason first: there every transaction is read-only */
+	PreventCommandDuringRecovery(command);
 	PreventCommandIfReadOnly(command);
 	PreventCommandIfParallelMode(command);
 	if (InSecurityRestrictedOperation())
