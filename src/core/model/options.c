@@ -79,7 +79,7 @@ static const NnOptionInfo table[] = {
 			"At most so many words or steps are read in their order; the bag sees all of them (truncation length)."),
 	INTEGER(READERS | WRITERS, vocabulary, 0, 2000000, "60000", 60000,
 			"At most so many different words are known as whole words, the most frequent ones (vocabulary size)."),
-	INTEGER(ONE_ANSWER | WRITERS, subwords, 0, 100000, "auto: 0, or 4000 where most words are rare; 4000 for texts that are written; 0 for given words and characters", NN_AUTO,
+	INTEGER(ONE_ANSWER | WRITERS, subwords, 0, 100000, "auto: 0; 4000 where most words are rare, where no bag reads parts of words, and for texts that are written; 0 for given words and characters", NN_AUTO,
 			"At most so many parts of words are learned, from which all other words are put together; 0 reads all other words as one and the same (byte-pair merges)."),
 	INTEGER(READERS | WRITERS, min_rows, 1, 1000000, "auto: 3; 2 for tags and captions; 1 for a language of characters or given words", NN_AUTO,
 			"A word that occurs in fewer rows is not stored in the model as a word (minimum document frequency)."),

@@ -30,10 +30,11 @@ resolve_text(NnOptions *options, const NnDataShape *shape)
 	 * Put together from its units, a word of one row is the same to the network as a word of its own: it
 	 * learns the row by heart, and spends more steps on it.  Words that are all the same token cannot be
 	 * learned by heart; the bag reads their characters, so that no word is unknown to the network as a
-	 * whole.  Units remain where there is no such bag, and for writing without spaces, where most "words"
-	 * are whole phrases.
+	 * whole.  Units remain where no bag reads characters, and for writing without spaces, where most
+	 * "words" are whole phrases.
 	 */
-	SET_AUTO(subwords, shape->rare_share > NN_RECIPE_RARE_SHARE || options->bag == 0 ? 4000 : 0);
+	SET_AUTO(subwords, shape->rare_share > NN_RECIPE_RARE_SHARE || options->bag == 0 ||
+			 options->char_ngrams == 0 ? 4000 : 0);
 }
 
 /*
