@@ -12,7 +12,6 @@ SET client_min_messages = warning;
 
 -- Names.
 SELECT train_error('no_such_table', 'body');
-SELECT train_error('no_such_schema.ticket', 'body');
 SELECT train_error('ticket; DROP TABLE ticket', 'body');
 SELECT train_error('', 'body');
 SELECT train_error('ticket', 'bdoy');

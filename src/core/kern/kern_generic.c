@@ -89,14 +89,17 @@ v_load_n(const float *from, int n)
 {
 	Vec4		v = {0};
 
-	memcpy(&v, from, (size_t) n * sizeof(float));
+	/* lane by lane: gcc 13 takes the bound of a memcpy() here for a negative one, and warns */
+	for (int i = 0; i < n; i++)
+		v[i] = from[i];
 	return v;
 }
 
 static inline void
 v_store_n(float *to, Vec4 v, int n)
 {
-	memcpy(to, &v, (size_t) n * sizeof(float));
+	for (int i = 0; i < n; i++)
+		to[i] = v[i];
 }
 
 #include "kern/kern_body.h"
