@@ -245,6 +245,73 @@ test_array(void)
 	is_int(host.n_live, 0, "an array gives all back");
 }
 
+/* A host whose files are memory; how many there are. */
+static long n_files;
+
+static void *
+file_map(void *ctx, void *block, size_t old_bytes, size_t size_bytes)
+{
+	void	   *grown;
+
+	(void) ctx;
+	if (size_bytes > 100000)
+		return NULL;
+	grown = nn_env_malloc.alloc(NULL, size_bytes);
+	if (block != NULL)
+		memcpy(grown, block, old_bytes);
+	else
+		n_files++;
+	nn_env_malloc.release(NULL, block);
+	return grown;
+}
+
+static void
+file_unmap(void *ctx, void *block, size_t size_bytes)
+{
+	(void) ctx;
+	(void) size_bytes;
+	n_files--;
+	nn_env_malloc.release(NULL, block);
+}
+
+static void
+test_array_in_file(void)
+{
+	TestHost	host;
+	NnArray		array;
+	bool		is_good = true;
+
+	test_host_init(&host);
+	nn_array_init(&array, &host.env, sizeof(int));
+	array.map_bytes = 1000;
+	for (int i = 0; i < 1000; i++)
+		*(int *) nn_array_push(&array, 1) = i;
+	ok(!array.is_mapped, "a host without files keeps an array in memory");
+	nn_array_free(&array);
+
+	host.env.map = file_map;
+	host.env.unmap = file_unmap;
+	for (int i = 0; i < 160; i++)
+		*(int *) nn_array_push(&array, 1) = i;
+	ok(!array.is_mapped && nn_array_mapped_bytes(&array) == 0, "an array below its bound is in memory");
+	for (int i = 160; i < 10000; i++)
+		*(int *) nn_array_push(&array, 1) = i;
+	for (int i = 0; i < 10000; i++)
+		is_good = is_good && ((int *) array.data)[i] == i;
+	ok(is_good && array.is_mapped, "a larger one is in a file, with its items");
+	is_int(n_files, 1, "in one");
+	ok(nn_array_bytes(&array) == 0 && nn_array_mapped_bytes(&array) >= 40000, "its bytes are the file's");
+	is_int(host.n_live, 0, "and its memory is given back");
+	ok(nn_array_push(&array, 100000) == NULL && array.n == 10000 && ((int *) array.data)[9999] == 9999,
+	   "a file that cannot grow changes nothing");
+	nn_array_free(&array);
+	is_int(n_files, 0, "the file is given back");
+	*(int *) nn_array_push(&array, 1) = 1;
+	ok(!array.is_mapped, "an array that was freed begins in memory");
+	nn_array_free(&array);
+	is_int(host.n_live, 0, "an array in a file gives all back");
+}
+
 /* ---- random numbers and hash ------------------------------------------------------ */
 
 static void
@@ -553,6 +620,7 @@ main(void)
 	test_arena();
 	test_rewind();
 	test_array();
+	test_array_in_file();
 	test_rng_golden();
 	test_rng_spread();
 	test_hash();

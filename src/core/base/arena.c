@@ -332,14 +332,56 @@ nn_array_init(NnArray *array, const NnEnv *env, size_t item_bytes)
 	array->item_bytes = item_bytes;
 }
 
+static void
+release_data(NnArray *array)
+{
+	const NnEnv *env = array->env;
+
+	if (array->is_mapped)
+		env->unmap(env->ctx, array->data, array->capacity * array->item_bytes);
+	else
+		env->release(env->ctx, array->data);
+	array->data = NULL;
+	array->is_mapped = false;
+}
+
 void
 nn_array_free(NnArray *array)
 {
 	if (array->env != NULL)
-		array->env->release(array->env->ctx, array->data);
-	array->data = NULL;
+		release_data(array);
 	array->n = 0;
 	array->capacity = 0;
+}
+
+/* The content in a new place of n_bytes bytes, in memory or in a file; false if there is none. */
+static bool
+move_data(NnArray *array, size_t capacity, size_t n_bytes)
+{
+	const NnEnv *env = array->env;
+	bool		to_file = array->is_mapped || (array->map_bytes > 0 && n_bytes > array->map_bytes && env->map != NULL);
+	void	   *data;
+
+	if (array->is_mapped)
+	{
+		/* a file grows in its place */
+		data = env->map(env->ctx, array->data, array->capacity * array->item_bytes, n_bytes);
+		if (data == NULL)
+			return false;
+	}
+	else
+	{
+		data = to_file ? env->map(env->ctx, NULL, 0, n_bytes) : env->alloc(env->ctx, n_bytes);
+		if (data == NULL)
+			return false;
+		if (array->n > 0)
+			memcpy(data, array->data, array->n * array->item_bytes);
+		release_data(array);
+	}
+	array->data = data;
+	array->capacity = capacity;
+	array->is_mapped = to_file;
+	return true;
 }
 
 /*
@@ -356,23 +398,14 @@ nn_array_push(NnArray *array, size_t n_more)
 	{
 		size_t		capacity = nn_size_add(array->capacity, array->capacity / 2);
 		size_t		n_bytes;
-		void	   *data;
 
 		if (capacity < n)
 			capacity = n;
 		if (capacity < 16)
 			capacity = 16;
 		n_bytes = nn_size_mul(capacity, array->item_bytes);
-		if (n_bytes == SIZE_MAX)
+		if (n_bytes == SIZE_MAX || !move_data(array, capacity, n_bytes))
 			return NULL;
-		data = array->env->alloc(array->env->ctx, n_bytes);
-		if (data == NULL)
-			return NULL;
-		if (array->n > 0)
-			memcpy(data, array->data, array->n * array->item_bytes);
-		array->env->release(array->env->ctx, array->data);
-		array->data = data;
-		array->capacity = capacity;
 	}
 	at = (char *) array->data + array->n * array->item_bytes;
 	array->n = n;
@@ -382,5 +415,11 @@ nn_array_push(NnArray *array, size_t n_more)
 size_t
 nn_array_bytes(const NnArray *array)
 {
-	return array->capacity * array->item_bytes;
+	return array->is_mapped ? 0 : array->capacity * array->item_bytes;
+}
+
+size_t
+nn_array_mapped_bytes(const NnArray *array)
+{
+	return array->is_mapped ? array->capacity * array->item_bytes : 0;
 }

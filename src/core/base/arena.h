@@ -71,7 +71,9 @@ size_t		nn_size_mul(size_t a, size_t b);
 
 /*
  * A growing array outside any arena, for streams whose length is not known.
- * Zero-initialize, set env and item_bytes (nn_array_init), push, free.
+ * Zero-initialize, set env and item_bytes (nn_array_init), push, free.  One that
+ * grows past map_bytes moves to a temporary file of the host (env->map), if it
+ * has such.
  */
 typedef struct NnArray
 {
@@ -80,6 +82,8 @@ typedef struct NnArray
 	size_t		n;				/* items in use */
 	size_t		capacity;		/* items allocated */
 	size_t		item_bytes;
+	size_t		map_bytes;		/* the most to hold in memory; 0: all */
+	bool		is_mapped;		/* data is in a file */
 } NnArray;
 
 void		nn_array_init(NnArray *array, const NnEnv *env, size_t item_bytes);
@@ -88,7 +92,8 @@ void		nn_array_free(NnArray *array);
 /* Room for n_more items behind the last; NULL if out of memory.  Counts them as in use. */
 void	   *nn_array_push(NnArray *array, size_t n_more);
 
-/* Bytes allocated. */
+/* Bytes allocated in memory, and in a file: one of them is 0. */
 size_t		nn_array_bytes(const NnArray *array);
+size_t		nn_array_mapped_bytes(const NnArray *array);
 
 #endif							/* NN_ARENA_H */

@@ -43,6 +43,18 @@ typedef struct NnEnv
 	/* Give back a block of alloc(); NULL is allowed. */
 	void		(*release) (void *ctx, void *block);
 
+	/*
+	 * Bytes in a temporary file, mapped: for streams larger than memory is allowed
+	 * to be.  block is NULL, or one of map() that is to grow from old_bytes to
+	 * size_bytes (it may move); what is new is zero.  NULL if out of memory or
+	 * disk; may raise an error of its own and not return.  The hook is NULL where
+	 * the host has no such files.
+	 */
+	void	   *(*map) (void *ctx, void *block, size_t old_bytes, size_t size_bytes);
+
+	/* Give back a block of map(); NULL is allowed. */
+	void		(*unmap) (void *ctx, void *block, size_t size_bytes);
+
 	/* 0: go on.  Else core unwinds with NN_ECANCELED.  May not return. */
 	int			(*poll) (void *ctx);
 

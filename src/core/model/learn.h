@@ -60,7 +60,8 @@ typedef struct NnLearnReport
 
 /*
  * limit_bytes: all memory of the learner stays under it, or NN_ELIMIT comes
- * before the work.  kind: how the rows' inputs come.
+ * before the work; streams of rows that would take much of it go to temporary
+ * files, where the env has such.  kind: how the rows' inputs come.
  */
 NnStatus	nn_learner_create(NnLearner **learner, NnTask task, NnValueKind kind,
 							  const NnOptions *options, size_t limit_bytes,
@@ -106,5 +107,8 @@ NnStatus	nn_learner_write(NnLearner *learner, NnArray *out, NnError *err);
 /* Bytes held now and at most, as the learner counts them. */
 size_t		nn_learner_bytes(const NnLearner *learner);
 size_t		nn_learner_peak_bytes(const NnLearner *learner);
+
+/* Bytes held in temporary files now. */
+size_t		nn_learner_mapped_bytes(const NnLearner *learner);
 
 #endif							/* NN_LEARN_H */

@@ -7,61 +7,80 @@
  */
 #include "model/learn_private.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include "base/rng.h"
 
 /* ---- parts ---------------------------------------------------------------------- */
 
+/* The streams of a part. */
+static const struct
+{
+	size_t		offset;
+	size_t		item_bytes;
+}			part_arrays[] = {
+	{offsetof(NnPart, token_start), sizeof(int64_t)},
+	{offsetof(NnPart, token), sizeof(int32_t)},
+	{offsetof(NnPart, bag_start), sizeof(int64_t)},
+	{offsetof(NnPart, bag_row), sizeof(int32_t)},
+	{offsetof(NnPart, bag_n_words), sizeof(int32_t)},
+	{offsetof(NnPart, step_start), sizeof(int64_t)},
+	{offsetof(NnPart, values), sizeof(float)},
+	{offsetof(NnPart, label), sizeof(int32_t)},
+	{offsetof(NnPart, target), sizeof(float)},
+	{offsetof(NnPart, flat), sizeof(float)},
+	{offsetof(NnPart, weight), sizeof(float)},
+	{offsetof(NnPart, tag), sizeof(int32_t)},
+	{offsetof(NnPart, written_start), sizeof(int64_t)},
+	{offsetof(NnPart, written), sizeof(int32_t)},
+};
+
+#define N_PART_ARRAYS (sizeof(part_arrays) / sizeof(part_arrays[0]))
+
+static NnArray *
+part_array(const NnPart *part, size_t i)
+{
+	return (NnArray *) ((char *) part + part_arrays[i].offset);
+}
+
 void
-nn_part_init(NnPart *part, const NnEnv *env)
+nn_part_init(NnPart *part, const NnEnv *env, size_t map_bytes)
 {
 	memset(part, 0, sizeof(*part));
-	nn_array_init(&part->token_start, env, sizeof(int64_t));
-	nn_array_init(&part->token, env, sizeof(int32_t));
-	nn_array_init(&part->bag_start, env, sizeof(int64_t));
-	nn_array_init(&part->bag_row, env, sizeof(int32_t));
-	nn_array_init(&part->bag_n_words, env, sizeof(int32_t));
-	nn_array_init(&part->step_start, env, sizeof(int64_t));
-	nn_array_init(&part->values, env, sizeof(float));
-	nn_array_init(&part->label, env, sizeof(int32_t));
-	nn_array_init(&part->target, env, sizeof(float));
-	nn_array_init(&part->flat, env, sizeof(float));
-	nn_array_init(&part->weight, env, sizeof(float));
-	nn_array_init(&part->tag, env, sizeof(int32_t));
-	nn_array_init(&part->written_start, env, sizeof(int64_t));
-	nn_array_init(&part->written, env, sizeof(int32_t));
+	for (size_t i = 0; i < N_PART_ARRAYS; i++)
+	{
+		nn_array_init(part_array(part, i), env, part_arrays[i].item_bytes);
+		part_array(part, i)->map_bytes = map_bytes;
+	}
 }
 
 void
 nn_part_free(NnPart *part)
 {
-	nn_array_free(&part->token_start);
-	nn_array_free(&part->token);
-	nn_array_free(&part->bag_start);
-	nn_array_free(&part->bag_row);
-	nn_array_free(&part->bag_n_words);
-	nn_array_free(&part->step_start);
-	nn_array_free(&part->values);
-	nn_array_free(&part->label);
-	nn_array_free(&part->target);
-	nn_array_free(&part->flat);
-	nn_array_free(&part->weight);
-	nn_array_free(&part->tag);
-	nn_array_free(&part->written_start);
-	nn_array_free(&part->written);
+	for (size_t i = 0; i < N_PART_ARRAYS; i++)
+		nn_array_free(part_array(part, i));
 	memset(&part->examples, 0, sizeof(part->examples));
 }
 
 size_t
 nn_part_bytes(const NnPart *part)
 {
-	return nn_array_bytes(&part->token_start) + nn_array_bytes(&part->token) +
-		nn_array_bytes(&part->bag_start) + nn_array_bytes(&part->bag_row) +
-		nn_array_bytes(&part->bag_n_words) + nn_array_bytes(&part->step_start) +
-		nn_array_bytes(&part->values) + nn_array_bytes(&part->label) + nn_array_bytes(&part->target) +
-		nn_array_bytes(&part->flat) + nn_array_bytes(&part->weight) +
-		nn_array_bytes(&part->tag) + nn_array_bytes(&part->written_start) + nn_array_bytes(&part->written);
+	size_t		n = 0;
+
+	for (size_t i = 0; i < N_PART_ARRAYS; i++)
+		n += nn_array_bytes(part_array(part, i));
+	return n;
+}
+
+size_t
+nn_part_mapped_bytes(const NnPart *part)
+{
+	size_t		n = 0;
+
+	for (size_t i = 0; i < N_PART_ARRAYS; i++)
+		n += nn_array_mapped_bytes(part_array(part, i));
+	return n;
 }
 
 static bool

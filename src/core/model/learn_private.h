@@ -210,9 +210,10 @@ NnStatus	nn_learner_use_words(NnLearner *learner, NnError *err);
 
 /* Rows -> examples of both parts, in hash order. */
 NnStatus	nn_learner_fill_parts(NnLearner *learner, double share, const bool *is_label_kept, NnError *err);
-void		nn_part_init(NnPart *part, const NnEnv *env);
+void		nn_part_init(NnPart *part, const NnEnv *env, size_t map_bytes);
 void		nn_part_free(NnPart *part);
 size_t		nn_part_bytes(const NnPart *part);
+size_t		nn_part_mapped_bytes(const NnPart *part);
 
 /* Steps of a row of numbers, standardized; the last max_tokens of them. */
 bool		nn_part_append_steps(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut);

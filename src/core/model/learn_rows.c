@@ -7,6 +7,7 @@
 #include "model/learn_private.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "base/rng.h"
@@ -14,6 +15,60 @@
 
 /* A label is a name: longer ones are texts in the wrong column. */
 #define MAX_LABEL_BYTES	1000
+
+/*
+ * A stream is kept in memory up to this share of the limit, and in a temporary file
+ * beyond it: what grows with the rows then never reaches the limit, and training
+ * reads of the files what a batch needs.
+ */
+#define MAPPED_SHARE	32
+
+/* The learner's growing arrays. */
+static const struct
+{
+	size_t		offset;
+	size_t		item_bytes;
+	bool		grows_with_rows;	/* else with distinct words, or with columns */
+}			learner_arrays[] = {
+	{offsetof(NnLearner, rows), sizeof(NnRow), true},
+	{offsetof(NnLearner, words), sizeof(int32_t), true},
+	{offsetof(NnLearner, target_words), sizeof(int32_t), true},
+	{offsetof(NnLearner, floats), sizeof(float), true},
+	{offsetof(NnLearner, bag_key), sizeof(uint64_t), false},
+	{offsetof(NnLearner, vector_word), sizeof(int32_t), false},
+	{offsetof(NnLearner, vectors), sizeof(float), false},
+	{offsetof(NnLearner, uses), sizeof(NnWordUse), false},
+	{offsetof(NnLearner, piece), sizeof(int32_t), false},
+	{offsetof(NnLearner, ngram), sizeof(int32_t), false},
+	{offsetof(NnLearner, form_rank), sizeof(int32_t), false},
+	{offsetof(NnLearner, form_word), sizeof(int32_t), false},
+	{offsetof(NnLearner, form_start), sizeof(int64_t), false},
+	{offsetof(NnLearner, form_row), sizeof(int32_t), false},
+	{offsetof(NnLearner, form_flags), sizeof(uint16_t), false},
+};
+
+#define N_LEARNER_ARRAYS (sizeof(learner_arrays) / sizeof(learner_arrays[0]))
+
+static NnArray *
+learner_array(const NnLearner *learner, size_t i)
+{
+	return (NnArray *) ((char *) learner + learner_arrays[i].offset);
+}
+
+static void
+init_arrays(NnLearner *learner)
+{
+	size_t		map_bytes = learner->limit_bytes / MAPPED_SHARE;
+
+	for (size_t i = 0; i < N_LEARNER_ARRAYS; i++)
+	{
+		nn_array_init(learner_array(learner, i), learner->env, learner_arrays[i].item_bytes);
+		if (learner_arrays[i].grows_with_rows)
+			learner_array(learner, i)->map_bytes = map_bytes;
+	}
+	nn_part_init(&learner->train, learner->env, map_bytes);
+	nn_part_init(&learner->valid, learner->env, map_bytes);
+}
 
 NnStatus
 nn_learner_create(NnLearner **learner_out, NnTask task, NnValueKind kind, const NnOptions *options,
@@ -32,23 +87,7 @@ nn_learner_create(NnLearner **learner_out, NnTask task, NnValueKind kind, const 
 		learner->options.validation = nn_recipe_validation(task);
 	learner->limit_bytes = limit_bytes;
 	learner->is_one_length = true;
-	nn_array_init(&learner->rows, env, sizeof(NnRow));
-	nn_array_init(&learner->words, env, sizeof(int32_t));
-	nn_array_init(&learner->target_words, env, sizeof(int32_t));
-	nn_array_init(&learner->bag_key, env, sizeof(uint64_t));
-	nn_array_init(&learner->floats, env, sizeof(float));
-	nn_array_init(&learner->vector_word, env, sizeof(int32_t));
-	nn_array_init(&learner->vectors, env, sizeof(float));
-	nn_array_init(&learner->uses, env, sizeof(NnWordUse));
-	nn_array_init(&learner->piece, env, sizeof(int32_t));
-	nn_array_init(&learner->ngram, env, sizeof(int32_t));
-	nn_array_init(&learner->form_rank, env, sizeof(int32_t));
-	nn_array_init(&learner->form_word, env, sizeof(int32_t));
-	nn_array_init(&learner->form_start, env, sizeof(int64_t));
-	nn_array_init(&learner->form_row, env, sizeof(int32_t));
-	nn_array_init(&learner->form_flags, env, sizeof(uint16_t));
-	nn_part_init(&learner->train, env);
-	nn_part_init(&learner->valid, env);
+	init_arrays(learner);
 	learner->windowing.arena = nn_arena_create(env);
 	*learner_out = learner;
 	if (learner->windowing.arena == NULL || nn_lexicon_create(&learner->lexicon, env) != NN_OK ||
@@ -77,21 +116,8 @@ nn_learner_destroy(NnLearner *learner)
 	if (learner == NULL)
 		return;
 	env = learner->env;
-	nn_array_free(&learner->rows);
-	nn_array_free(&learner->words);
-	nn_array_free(&learner->floats);
-	nn_array_free(&learner->vector_word);
-	nn_array_free(&learner->vectors);
-	nn_array_free(&learner->uses);
-	nn_array_free(&learner->piece);
-	nn_array_free(&learner->ngram);
-	nn_array_free(&learner->target_words);
-	nn_array_free(&learner->bag_key);
-	nn_array_free(&learner->form_rank);
-	nn_array_free(&learner->form_word);
-	nn_array_free(&learner->form_start);
-	nn_array_free(&learner->form_row);
-	nn_array_free(&learner->form_flags);
+	for (size_t i = 0; i < N_LEARNER_ARRAYS; i++)
+		nn_array_free(learner_array(learner, i));
 	nn_part_free(&learner->train);
 	nn_part_free(&learner->valid);
 	nn_arena_destroy(learner->windowing.arena);
@@ -110,21 +136,26 @@ nn_learner_bytes(const NnLearner *learner)
 {
 	size_t		n = sizeof(NnLearner);
 
-	n += nn_array_bytes(&learner->rows) + nn_array_bytes(&learner->words);
-	n += nn_array_bytes(&learner->floats) + nn_array_bytes(&learner->vector_word);
-	n += nn_array_bytes(&learner->vectors) + nn_array_bytes(&learner->uses);
-	n += nn_array_bytes(&learner->piece) + nn_array_bytes(&learner->ngram);
+	for (size_t i = 0; i < N_LEARNER_ARRAYS; i++)
+		n += nn_array_bytes(learner_array(learner, i));
 	n += nn_part_bytes(&learner->train) + nn_part_bytes(&learner->valid);
 	n += nn_arena_bytes(learner->windowing.arena);
 	n += nn_lexicon_size_bytes(learner->lexicon) + nn_lexicon_size_bytes(learner->label_lexicon);
-	n += nn_lexicon_size_bytes(learner->form_lexicon) + nn_array_bytes(&learner->target_words) +
-		nn_array_bytes(&learner->bag_key);
-	n += nn_array_bytes(&learner->form_rank) + nn_array_bytes(&learner->form_word) + nn_array_bytes(&learner->form_start);
-	n += nn_array_bytes(&learner->form_row) + nn_array_bytes(&learner->form_flags);
+	n += nn_lexicon_size_bytes(learner->form_lexicon);
 	if (learner->counter != NULL)
 		n += nn_feature_counter_size_bytes(learner->counter);
 	n += nn_model_bytes(learner->model);
 	n += (size_t) learner->n_sorted * sizeof(int32_t);
+	return n;
+}
+
+size_t
+nn_learner_mapped_bytes(const NnLearner *learner)
+{
+	size_t		n = nn_part_mapped_bytes(&learner->train) + nn_part_mapped_bytes(&learner->valid);
+
+	for (size_t i = 0; i < N_LEARNER_ARRAYS; i++)
+		n += nn_array_mapped_bytes(learner_array(learner, i));
 	return n;
 }
 

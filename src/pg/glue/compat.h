@@ -10,6 +10,7 @@
 
 #include "nodes/parsenodes.h"
 #include "parser/parser.h"
+#include "storage/fd.h"
 #include "storage/proc.h"
 #include "utils/guc.h"
 
@@ -17,6 +18,11 @@
 #error "pg_lstm needs PostgreSQL 13 or newer"
 #endif
 
+#if PG_VERSION_NUM >= 140000
+#include "utils/wait_event.h"
+#else
+#include "pgstat.h"
+#endif
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
 #endif
@@ -57,6 +63,13 @@ lstm_reserve_settings(const char *prefix)
 #else
 	EmitWarningsOnPlaceholders(prefix);
 #endif
+}
+
+/* FileWrite() took a pointer to bytes that it may change, and an int, before 17. */
+static inline int
+lstm_file_write(File file, char *bytes, int n_bytes, off_t at)
+{
+	return (int) FileWrite(file, bytes, n_bytes, at, WAIT_EVENT_BUFFILE_WRITE);
 }
 
 #endif							/* LSTM_COMPAT_H */

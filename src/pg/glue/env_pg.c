@@ -66,6 +66,23 @@ env_release(void *ctx, void *aligned)
 	pfree(block);
 }
 
+static void *
+env_map(void *ctx, void *block, size_t old_bytes, size_t size_bytes)
+{
+	LstmEnv    *env = ctx;
+
+	return lstm_file_map(&env->maps, block, size_bytes);
+}
+
+static void
+env_unmap(void *ctx, void *block, size_t size_bytes)
+{
+	LstmEnv    *env = ctx;
+
+	if (block != NULL)
+		lstm_file_unmap(&env->maps, block);
+}
+
 static int
 env_poll(void *ctx)
 {
@@ -97,10 +114,13 @@ lstm_env_init(LstmEnv *env, MemoryContext context)
 	env->env.ctx = env;
 	env->env.alloc = env_alloc;
 	env->env.release = env_release;
+	env->env.map = env_map;
+	env->env.unmap = env_unmap;
 	env->env.poll = env_poll;
 	env->env.progress = env_progress;
 	env->env.now = env_now;
 	env->context = context;
+	lstm_file_maps_init(&env->maps, context);
 	env->progress = NULL;
 	env->progress_arg = NULL;
 }

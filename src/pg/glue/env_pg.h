@@ -11,6 +11,8 @@
 #include "base/env.h"
 #include "utils/palloc.h"
 
+#include "glue/file_map.h"
+
 /* Called with each progress report of core; may raise an error. */
 typedef void (*LstmProgressHook) (void *arg, const NnProgress *progress);
 
@@ -19,6 +21,7 @@ typedef struct LstmEnv
 {
 	NnEnv		env;
 	MemoryContext context;
+	LstmFileMaps maps;
 	LstmProgressHook progress;	/* NULL: silent */
 	void	   *progress_arg;
 } LstmEnv;

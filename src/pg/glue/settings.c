@@ -26,7 +26,7 @@ lstm_settings_define(void)
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_lstm.train_memory",
 							"Memory that one training or evaluation may use.",
-							"A training that would need more ends with an error before its work begins.",
+							"A training that would need more ends with an error before its work begins; rows that would take much of it go to temporary files.",
 							&lstm_train_memory_mb,
 							2048, 1, INT_MAX / 2,
 							PGC_USERSET, GUC_UNIT_MB,
