@@ -89,7 +89,8 @@ void		nn_lstm_step(int n, int n_prev, int H, const float *h_prev, const float *p
 /*
  * dh (n, H; lddh apart) is the whole gradient of h_t; dc (n, H) that of c_t from
  * the step after (zeros where there was none) and on return that of c_{t-1}.
- * dgates (n, 4H): gradient of a.  The caller then does dh_{t-1} += dgates W_hh.
+ * dgates (n, 4H): gradient of a; may be gates, here and below.  The caller then does
+ * dh_{t-1} += dgates W_hh.
  */
 void		nn_lstm_step_backward(int n, int n_prev, int H, const float *gates,
 								  const float *c_prev, const float *tanh_c,
@@ -109,7 +110,7 @@ void		nn_gru_step(int n, int n_prev, int H, const float *h_prev, const float *pa
 
 /*
  * dgates (n, 3H): gradient of the input side's sums.  dh_gates (n, 3H): of the
- * recurrent side's (differs in n).  dh_prev (n_prev, H; lddp apart) += dh * z;
+ * recurrent side's (differs in n); may be h_gates.  dh_prev (n_prev, H; lddp apart) += dh * z;
  * the caller then adds dh_gates W_hh to it.
  */
 void		nn_gru_step_backward(int n, int n_prev, int H, const float *gates, const float *h_gates,

@@ -162,7 +162,7 @@ NnStatus	nn_stack_forward(const NnLayers *layers, const NnBatch *batch, const fl
 
 /*
  * d_output (N, directions * H) is consumed: it ends as the whole gradient of each
- * state.  d_input (N, n_in), or NULL, gets the gradient of input; d_state, or
+ * state.  So are the gates in the stack's traces: one backward pass a forward pass.  d_input (N, n_in), or NULL, gets the gradient of input; d_state, or
  * NULL, that of the state before the batch.
  */
 NnStatus	nn_stack_backward(const NnLayers *layers, const NnBatch *batch, const NnStack *stack,

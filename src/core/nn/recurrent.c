@@ -354,7 +354,11 @@ nn_stack_forward(const NnLayers *layers, const NnBatch *batch, const float *inpu
 
 /* ---- backward ------------------------------------------------------------------- */
 
-/* Gradients of one direction's gates. */
+/*
+ * Gradients of one direction's gates.  They take the places of the trace's gates,
+ * which nothing reads once their step is done: half the memory, and half of what
+ * passes through the caches.
+ */
 typedef struct NnBackward
 {
 	float	   *d_gates;		/* (N, G) of the input side */
@@ -364,16 +368,16 @@ typedef struct NnBackward
 } NnBackward;
 
 static NnStatus
-take_backward(const NnLayers *layers, const NnBatch *batch, NnArena *scratch, NnBackward *back, NnError *err)
+take_backward(const NnLayers *layers, const NnBatch *batch, const NnTrace *trace, NnArena *scratch,
+			  NnBackward *back, NnError *err)
 {
-	size_t		n_gates = (size_t) batch->n_rows * (size_t) layers->n_gates;
 	size_t		n_state = (size_t) batch->n_sequences * (size_t) layers->hidden;
 
-	back->d_gates = NN_TAKE(scratch, float, n_gates);
-	back->d_h_gates = (layers->cell == NN_CELL_GRU) ? NN_TAKE(scratch, float, n_gates) : back->d_gates;
+	back->d_gates = trace->gates;
+	back->d_h_gates = (layers->cell == NN_CELL_GRU) ? trace->h_gates : trace->gates;
 	back->dc = NN_ALLOC(scratch, float, n_state);
 	back->d_state = NN_TAKE(scratch, float, n_state);
-	if (back->d_gates == NULL || back->d_h_gates == NULL || back->dc == NULL || back->d_state == NULL)
+	if (back->dc == NULL || back->d_state == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	return NN_OK;
 }
@@ -491,7 +495,7 @@ direction_backward(const NnLayers *layers, const NnBatch *batch, const NnStack *
 {
 	int			ldh = layers->n_directions * layers->hidden;
 
-	NN_TRY(take_backward(layers, batch, scratch, back, err));
+	NN_TRY(take_backward(layers, batch, &stack->trace[k][d], scratch, back, err));
 	for (int p = batch->n_steps - 1; p >= 0; p--)
 	{
 		int			t,
@@ -582,7 +586,7 @@ nn_stack_bytes(const NnLayers *layers, bool is_training, int64_t B, int64_t N, i
 				n = (double) N,
 				u = (double) U;
 	double		trace = n * (G + 4.0 * H + (layers->cell == NN_CELL_GRU ? G : 0.0)) + 3.0 * b * H;
-	double		back = is_training ? n * 2.0 * G + 2.0 * b * H : 0.0;
+	double		back = is_training ? 2.0 * b * H : 0.0;
 	double		floats = u * 4.0;
 
 	for (int k = 0; k < layers->n_layers; k++)
