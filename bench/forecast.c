@@ -23,6 +23,8 @@
 #include "model/learn.h"
 #include "model/forecast.h"
 
+#include "options.h"
+
 #define MAX_COLUMNS 64
 
 typedef struct Series
@@ -45,13 +47,6 @@ typedef struct Errors
 	double		square;
 	double		n_inside;
 } Errors;
-
-static void
-die(const NnError *err)
-{
-	fprintf(stderr, "error %d: %s\n%s\n%s\n", (int) err->status, err->message, err->detail, err->hint);
-	exit(1);
-}
 
 static void *
 allocate(size_t n_items, size_t item_bytes)
@@ -312,24 +307,6 @@ measure_model(const Series *series, const NnModel *model, const NnEnv *env, cons
 }
 
 /* ---- learning -------------------------------------------------------------------- */
-
-static void
-set_option(NnOptions *options, const char *name, const char *value)
-{
-	NnError		err;
-	char	   *end;
-	double		number = strtod(value, &end);
-	NnStatus	status;
-
-	if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
-		status = nn_options_set_boolean(options, name, value[0] == 't', &err);
-	else if (*end == '\0')
-		status = nn_options_set_number(options, name, number, &err);
-	else
-		status = nn_options_set_text(options, name, value, &err);
-	if (status != NN_OK)
-		die(&err);
-}
 
 static void
 print_progress(void *ctx, const NnProgress *progress)

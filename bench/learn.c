@@ -23,6 +23,8 @@
 #include "model/write.h"
 #include "train/metrics_sequence.h"
 
+#include "options.h"
+
 static double
 now(void)
 {
@@ -30,13 +32,6 @@ now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double) t.tv_sec + (double) t.tv_nsec * 1e-9;
-}
-
-static void
-die(const NnError *err)
-{
-	fprintf(stderr, "error %d: %s\n%s\n%s\n", (int) err->status, err->message, err->detail, err->hint);
-	exit(1);
 }
 
 /* Columns of one line, cut in place. */
@@ -251,24 +246,6 @@ read_model(const char *path, const NnEnv *env)
 		die(&err);
 	free(bytes);
 	return model;
-}
-
-static void
-set_option(NnOptions *options, const char *name, const char *value)
-{
-	NnError		err;
-	char	   *end;
-	double		number = strtod(value, &end);
-	NnStatus	status;
-
-	if (strcmp(value, "true") == 0 || strcmp(value, "false") == 0)
-		status = nn_options_set_boolean(options, name, value[0] == 't', &err);
-	else if (*end == '\0')
-		status = nn_options_set_number(options, name, number, &err);
-	else
-		status = nn_options_set_text(options, name, value, &err);
-	if (status != NN_OK)
-		die(&err);
 }
 
 /* Tags of all rows: spans as conlleval counts them. */

@@ -177,9 +177,45 @@ twin_attend(const NaiveText *twin, const double *h, double *context, double *a)
 	}
 }
 
-/* log-probabilities after a step whose [u, c] is top */
+/* Does token j of the source go on with the word of the one before? */
+static bool
+is_inside(const NaiveText *twin, const int32_t *x, int j)
+{
+	return j > 0 && x[j] < twin->pieces.n && x[j - 1] < twin->pieces.n && !twin->pieces.starts_word[x[j]];
+}
+
+/* A(y) of all y (V) behind a token `before`; zeros come in. */
 static void
-twin_output(const NaiveText *twin, const NaiveRow *source, const double *top, const double *a,
+twin_copies(const NaiveText *twin, const int32_t *x, int32_t before, const double *a, double *A)
+{
+	double		sum = 0.0;
+
+	/* first what goes on, and only where nothing does, what begins */
+	for (int begins = 0; begins < 2 && sum == 0.0; begins++)
+		for (int first = 0, stop; first < twin->S; first = stop)
+		{
+			double		attention = a[first];
+			int			n = begins;
+
+			for (stop = first + 1; stop < twin->S && is_inside(twin, x, stop); stop++)
+				attention += a[stop];
+			for (int j = first + 1; !begins && j < stop; j++)
+				n += x[j - 1] == before;
+			if (n == 0)
+				continue;
+			sum += attention;
+			if (begins)
+				A[x[first]] += attention;
+			for (int j = first + 1; !begins && j < stop; j++)
+				A[x[j]] += x[j - 1] == before ? attention / n : 0.0;
+		}
+	for (int v = 0; v < twin->naive->spec.vocabulary; v++)
+		A[v] /= sum;
+}
+
+/* log-probabilities after a step that read `before` and whose [u, c] is top */
+static void
+twin_output(const NaiveText *twin, const NaiveRow *source, int32_t before, const double *top, const double *a,
 			double *log_soft, double *log_p)
 {
 	const NnSpec *spec = &twin->naive->spec;
@@ -190,6 +226,7 @@ twin_output(const NaiveText *twin, const NaiveRow *source, const double *top, co
 	double		log_own;
 	double		log_sum;
 	double		sum = 0.0;
+	double	   *A;
 
 	linear(twin->naive, "readout", spec->embedding, 2 * twin->D, top, z);
 	for (int i = 0; i < spec->embedding; i++)
@@ -207,22 +244,18 @@ twin_output(const NaiveText *twin, const NaiveRow *source, const double *top, co
 	linear(twin->naive, "copy", 1, 2 * twin->D, top, &gate);
 	gate = sigmoid(gate);
 	log_own = log(1.0 - gate);
+	A = DOUBLES(spec->vocabulary);
+	twin_copies(twin, source->token, before, a, A);
 	for (int v = 0; v < spec->vocabulary; v++)
-	{
-		double		A = 0.0;
-
-		for (int j = 0; j < twin->S; j++)
-			A += source->token[j] == v ? a[j] : 0.0;
-		log_p[v] = A > 0.0 ? log((1.0 - gate) * exp(log_soft[v]) + gate * A) : log_own + log_soft[v];
-	}
+		log_p[v] = A[v] > 0.0 ? log((1.0 - gate) * exp(log_soft[v]) + gate * A[v]) : log_own + log_soft[v];
 }
 
 NaiveText
-naive_text_read(const NaiveNet *naive, const NaiveRow *source, const NaiveRow *text)
+naive_text_read(const NaiveNet *naive, NaivePieces pieces, const NaiveRow *source, const NaiveRow *text)
 {
 	const NnSpec *spec = &naive->spec;
 	int			E = spec->embedding;
-	NaiveText	twin = {.naive = naive, .D = spec->hidden * (spec->is_bidirectional ? 2 : 1)};
+	NaiveText	twin = {.naive = naive, .pieces = pieces, .D = spec->hidden * (spec->is_bidirectional ? 2 : 1)};
 	int			D = twin.D;
 	double		h[NN_MAX_LAYERS * MAX_WIDTH];
 	double		c[NN_MAX_LAYERS * MAX_WIDTH] = {0};
@@ -250,7 +283,7 @@ naive_text_read(const NaiveNet *naive, const NaiveRow *source, const NaiveRow *t
 			cell_step(naive, "decoder", k, "", k == 1 ? 2 * D : D, D, k == 1 ? row : h + (k - 1) * D,
 					  h + k * D, c + k * D);
 		memcpy(row, h + (spec->decoder_layers - 1) * D, D * sizeof(double));
-		twin_output(&twin, source, row, a, twin.log_soft + t * spec->vocabulary, twin.log_p + t * spec->vocabulary);
+		twin_output(&twin, source, text->token[t], row, a, twin.log_soft + t * spec->vocabulary, twin.log_p + t * spec->vocabulary);
 	}
 	return twin;
 }

@@ -9,10 +9,18 @@
 
 #include "naive_net.h"
 
+/* Which tokens are pieces of words, as nn_net_set_pieces() is told; n 0: none. */
+typedef struct NaivePieces
+{
+	int			n;
+	const bool *starts_word;
+} NaivePieces;
+
 /* What the twin makes of one text. */
 typedef struct NaiveText
 {
 	const NaiveNet *naive;
+	NaivePieces pieces;
 	int			D;
 	int			S;				/* length of the source */
 	double	   *s;				/* (S, D) its states */
@@ -22,6 +30,6 @@ typedef struct NaiveText
 } NaiveText;
 
 /* The text's tokens are what is read; memory from net_case_alloc(). */
-NaiveText	naive_text_read(const NaiveNet *naive, const NaiveRow *source, const NaiveRow *text);
+NaiveText	naive_text_read(const NaiveNet *naive, NaivePieces pieces, const NaiveRow *source, const NaiveRow *text);
 
 #endif							/* NAIVE_SEQ2SEQ_H */

@@ -25,6 +25,10 @@ seq2seq_case_spec(NnCell cell, NnInputKind input, int n_layers, bool is_bidirect
 	return spec;
 }
 
+/* Tokens below are pieces of words, some of which begin one: in a source several words of several pieces. */
+#define SEQ2SEQ_PIECES 6
+static const bool starts_word[SEQ2SEQ_PIECES] = {false, true, false, false, true, false};
+
 /* Sources draw from few tokens, so that labels are found in them. */
 static int32_t
 random_token(NnRng *rng)
@@ -76,6 +80,14 @@ seq2seq_case_begin(Seq2seqCase *c, const NnSpec *spec, int n_sources, int n_text
 	c->spec = *spec;
 	seq2seq_case_arenas(c);
 	c->net = net_case_net(rng, spec, c->arena, true);
+	if (spec->has_copy)
+	{
+		c->pieces = (NaivePieces)
+		{
+			SEQ2SEQ_PIECES, starts_word
+		};
+		nn_net_set_pieces(c->net, c->pieces.n, c->pieces.starts_word);
+	}
 	c->n_sources = n_sources;
 	c->source = net_case_alloc(n_sources, sizeof(NaiveRow));
 	for (int i = 0; i < n_sources; i++)

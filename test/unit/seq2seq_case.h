@@ -7,6 +7,7 @@
 #ifndef SEQ2SEQ_CASE_H
 #define SEQ2SEQ_CASE_H
 
+#include "naive_seq2seq.h"
 #include "net_case.h"
 
 #define SEQ2SEQ_V 256			/* tokens, the least that a spec allows */
@@ -27,6 +28,7 @@ typedef struct Seq2seqCase
 	NaiveRow   *text;			/* what is read */
 	int32_t   **label;			/* what is to be written: of text i, after each token */
 	int		   *source_of;		/* text -> source */
+	NaivePieces pieces;			/* with copying: what the net was told */
 	NnLoss		options;
 	NnDropout	dropout;
 } Seq2seqCase;

@@ -343,7 +343,7 @@ count_wrong_lanes(const NnRunning *running, const NnSpec *spec, const int32_t *a
 		NnBatch		batch;
 
 		nn_arena_reset(scratch);
-		n_bad += nn_running_pack(running, k, &batch, spec, scratch, &err) != NN_OK || !is_packed(&batch) ||
+		n_bad += nn_running_pack(running, 0, k, &batch, spec, scratch, &err) != NN_OK || !is_packed(&batch) ||
 			batch.n_steps > running->bptt || batch.n_sequences != running->n_lanes;
 		for (int b = 0; b < running->n_lanes; b++)
 			for (int t = 0; t < batch.n_steps; t++)
@@ -374,7 +374,7 @@ test_running(NnRng *rng, NnArena *scratch)
 		int32_t    *all = join(texts);
 
 		nn_arena_reset(scratch);
-		n_bad += nn_running_create(&running, &spec, &texts->examples, net_case_int(rng, 1, 6), bptt, memory, &err) != NN_OK ||
+		n_bad += nn_running_create(&running, &spec, &texts->examples, net_case_int(rng, 1, 6), 1, bptt, memory, &err) != NN_OK ||
 			nn_running_begin(&running, &texts->examples, NULL, scratch, &err) != NN_OK;
 		n_bad += memcmp(running.token, all, (size_t) running.n_tokens * sizeof(int32_t)) != 0;
 		n_bad += running.n_tokens - 1 - running.n_lanes * running.n_steps >= running.n_lanes;
@@ -390,7 +390,7 @@ test_running(NnRng *rng, NnArena *scratch)
 			NnBatch		batch;
 
 			nn_arena_reset(scratch);
-			if (nn_running_pack(&running, k, &batch, &spec, scratch, &err) == NN_EINVAL)
+			if (nn_running_pack(&running, 0, k, &batch, &spec, scratch, &err) == NN_EINVAL)
 			{
 				n_refused++;
 				break;

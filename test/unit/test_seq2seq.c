@@ -3,7 +3,8 @@
  *
  *  - loss and gradients are those of a naive twin in double (naive_seq2seq.h):
  *    lstm, gru and rnn; one, two and three decoder layers; encoders of one and two
- *    directions, vectors and series; with and without copying; empty sources,
+ *    directions, vectors and series; with and without copying, of words and of
+ *    words in pieces; empty sources,
  *    empty texts, sources shared by several texts and used by none;
  *  - with every dropout, and over a sample of the vocabulary, gradients are the
  *    differences of the loss itself, the random numbers being the same;
@@ -42,7 +43,7 @@ twin_loss(const NaiveNet *naive, const Seq2seqCase *c)
 
 	for (int i = 0; i < c->n_texts; i++)
 	{
-		NaiveText	twin = naive_text_read(naive, &c->source[c->source_of[i]], &c->text[i]);
+		NaiveText	twin = naive_text_read(naive, c->pieces, &c->source[c->source_of[i]], &c->text[i]);
 
 		for (int t = 0; t < c->text[i].length; t++)
 		{
@@ -302,7 +303,7 @@ test_right(NnRng *rng)
 	naive_net_read(&naive, c.net);
 	for (int i = 0; i < c.n_texts; i++)
 	{
-		NaiveText	twin = naive_text_read(&naive, &c.source[c.source_of[i]], &c.text[i]);
+		NaiveText	twin = naive_text_read(&naive, c.pieces, &c.source[c.source_of[i]], &c.text[i]);
 
 		for (int t = 0; t < c.text[i].length; t++)
 		{

@@ -126,7 +126,7 @@ test_steps(const NnSpec *spec, NnRng *rng)
 	seq2seq_steps_write(&c, all, c.n_texts, &steps);
 	for (int i = 0; i < c.n_texts; i++)
 	{
-		NaiveText	twin = naive_text_read(&naive, &c.source[c.source_of[i]], &c.text[i]);
+		NaiveText	twin = naive_text_read(&naive, c.pieces, &c.source[c.source_of[i]], &c.text[i]);
 
 		for (int t = 0; t < c.text[i].length; t++)
 		{

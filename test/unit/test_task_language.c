@@ -10,6 +10,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include "net_case.h"
 #include "tap.h"
 
@@ -101,6 +102,10 @@ test_by_heart(NnArena *scratch)
 	out = write_on(model, NULL, &how, scratch);
 	is_text(out.text, out.n_bytes, "Hello  World!", "up to a stop text over several tokens");
 	ok(!out.is_cut, "which is an end");
+	is_int(out.n_tokens, 4, "and none of the text's pieces");
+	how.stop = "ello";
+	out = write_on(model, NULL, &how, scratch);
+	ok(out.n_tokens == 1 && out.written[0].start == 0 && out.written[0].stop == 1, "a stop text within a piece cuts it");
 	how.stop = " Hello";
 	out = write_on(model, NULL, &how, scratch);
 	is_text(out.text, out.n_bytes, text, "the space that is thought before a text stops nothing");
@@ -254,6 +259,56 @@ test_markov(NnArena *scratch)
 	nn_learner_destroy(learner);
 }
 
+/* A text of forty words in examples of eight: only the last one ends. */
+static void
+test_cut(NnArena *scratch)
+{
+	char		text[400] = "one";
+	NnOptions	options = small_options(40);
+	NnWriteOptions how = greedy();
+	NnLearner  *learner;
+	NnWritten	out;
+
+	for (int i = 1; i < 40; i++)
+		strcat(text, i % 4 == 0 ? " one" : i % 4 == 1 ? " two" : i % 4 == 2 ? " three" : " four");
+	options.max_tokens = 8;
+	options.running = 0;
+	how.max_tokens = 30;
+	learner = learn_text(task_text(text), &options);
+	out = write_on(nn_learner_model(learner), NULL, &how, scratch);
+	is_int(out.n_tokens, 30, "a text cut into examples goes on behind each of them");
+	nn_learner_destroy(learner);
+}
+
+/* What is held at most does not grow with the number of batches. */
+static void
+test_likelihood_memory(void)
+{
+	enum
+	{
+		N = 640
+	};
+	NnOptions	options = small_options(1);
+	NnLearner  *learner = learn_text(task_text("one two three four"), &options);
+	static NnValue values[N];
+	static NnLikelihood out[N];
+	size_t		held[2];
+
+	for (int i = 0; i < N; i++)
+		values[i] = task_text("one two three four one two three four one two three four");
+	for (int k = 0; k < 2; k++)
+	{
+		NnArena    *scratch = nn_arena_create(&nn_env_malloc);
+
+		ok(nn_likelihood(nn_learner_model(learner), values, k == 0 ? 64 : N, scratch, out, NULL, &err) == NN_OK,
+		   "likelihoods of %d texts", k == 0 ? 64 : N);
+		held[k] = nn_arena_bytes(scratch);
+		nn_arena_destroy(scratch);
+	}
+	ok(held[1] < 2 * held[0] + (size_t) N * 200, "ten batches need little more than one: %zu bytes, %zu bytes", held[1], held[0]);
+	nn_learner_destroy(learner);
+}
+
 /* ---- running text ------------------------------------------------------------------------ */
 
 static TaskRow *
@@ -356,6 +411,8 @@ main(void)
 	test_characters(scratch);
 	test_given(scratch);
 	test_markov(scratch);
+	test_cut(scratch);
+	test_likelihood_memory();
 	test_running();
 	test_drawing(scratch);
 

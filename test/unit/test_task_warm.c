@@ -141,6 +141,136 @@ test_others(const NnModel *language)
 	nn_learner_destroy(learner);
 }
 
+/* ---- what texts are about -------------------------------------------------------------------- */
+
+static const char *const sea[] = {"harbor", "anchor", "sail", "tide", "reef", "mast", "gull", "keel"};
+static const char *const field[] = {"barley", "plough", "acre", "hedge", "furrow", "sickle", "sheaf", "orchard"};
+
+/* n texts of three words each of one of two kinds, among words of both; labels name the kind. */
+static TaskRow *
+make_topics(int n, int n_words, int first, NnRng *rng)
+{
+	TaskRow    *rows = net_case_alloc((size_t) n, sizeof(TaskRow));
+
+	for (int i = 0; i < n; i++)
+	{
+		const char *const *words = i % 2 ? sea : field;
+		const char *word[3];
+
+		for (int k = 0; k < 3; k++)
+			word[k] = words[first + (net_case_int(rng, 0, n_words - 1) + k) % n_words];
+		rows[i].input = task_text(task_print("The %s and %s, with a %s.", word[0], word[1], word[2]));
+		rows[i].label = i % 2 ? "sea" : "field";
+	}
+	return rows;
+}
+
+/* How many of the two kinds' last four words, each in a text of its own, are answered rightly. */
+static int
+count_right(const NnModel *model)
+{
+	NnArena    *scratch = nn_arena_create(&nn_env_malloc);
+	int			n_right = 0;
+
+	for (int i = 0; i < 8; i++)
+	{
+		NnValue		input = task_text(task_print("A %s.", (i % 2 ? sea : field)[4 + i / 2]));
+		float		p[2] = {0, 0};
+
+		if (nn_answer(model, &input, 1, scratch, p, NULL, NULL, &err) == NN_OK)
+			n_right += (p[1] > p[0]) == (i % 2);
+	}
+	nn_arena_destroy(scratch);
+	return n_right;
+}
+
+/* Labels of rows that have the first four words of a kind alone; the last four are known from texts without label. */
+static void
+test_documents(void)
+{
+	NnOptions	options = small_options(1e-3);
+	NnRng		rng;
+	NnLearner  *language;
+	NnLearner  *learner;
+	NnModel    *warm;
+	TaskRow    *rows;
+
+	nn_rng_seed(&rng, 5);
+	options.hidden = options.embedding = 6;
+	options.documents = 8;
+	options.epochs = 1;
+	language = task_learn(NN_TASK_LANGUAGE, &options, NULL, make_topics(200, 8, 0, &rng), 200, NULL);
+	warm = task_read_back(language);
+	is_int(warm == NULL ? 0 : warm->spec.document, 8, "a language model keeps what its texts are about in its file");
+	ok(nn_learner_model(language)->spec.document_words >= 16 &&
+	   nn_net_find_tensor(warm->net, "document.weight") != NULL, "for its words");
+
+	options = small_options(1e-7);
+	rows = make_topics(30, 4, 0, &rng);
+	learner = task_learn(NN_TASK_CLASSIFY, &options, warm, rows, 30, NULL);
+	is_int(count_right(nn_learner_model(learner)), 8, "a classifier knows words that no labeled row has");
+	is_int(nn_learner_model(learner)->spec.embedding, 8, "its embedding begins with them");
+	ok(fabsf(word_vector(nn_learner_model(learner), " reef")[0] - word_vector(nn_learner_model(learner), " keel")[0]) <
+	   fabsf(word_vector(nn_learner_model(learner), " reef")[0] - word_vector(nn_learner_model(learner), " acre")[0]),
+	   "words of one kind alike");
+	nn_learner_destroy(learner);
+
+	options.bag_hidden = 1;
+	learner = task_learn(NN_TASK_CLASSIFY, &options, warm, rows, 30, NULL);
+	is_int(nn_learner_model(learner)->spec.wide_hidden, 1, "a bag too narrow for the scores begins anew");
+	nn_learner_destroy(learner);
+	options.bag_hidden = NN_AUTO;
+
+	options.embedding = 6;
+	learner = task_learn(NN_TASK_CLASSIFY, &options, warm, rows, 30, NULL);
+	ok(is_taken(nn_learner_model(learner), warm, "embedding.weight") &&
+	   is_taken(nn_learner_model(learner), warm, "rnn.weight_hh_l0"),
+	   "the language model's own embedding and layer, where its width is asked for");
+	nn_learner_destroy(learner);
+	nn_model_destroy(warm);
+	nn_learner_destroy(language);
+}
+
+/* Many labels: more than numbers in a vector. */
+static void
+test_many_labels(void)
+{
+	NnOptions	options = small_options(1e-3);
+	TaskRow    *rows = net_case_alloc(64, sizeof(TaskRow));
+	NnLearner  *language;
+	NnLearner  *learner;
+	NnArena    *scratch = nn_arena_create(&nn_env_malloc);
+	int			n_right = 0;
+
+	for (int i = 0; i < 64; i++)
+		rows[i] = (TaskRow)
+	{
+		.input = task_text(task_print("%s %s", sea[i % 8], field[i % 8])), .label = sea[i % 8]
+	};
+	options.hidden = options.embedding = 6;
+	options.documents = 7;
+	options.epochs = 1;
+	language = task_learn(NN_TASK_LANGUAGE, &options, NULL, rows, 64, NULL);
+	options = small_options(1e-7);
+	learner = task_learn(NN_TASK_CLASSIFY, &options, nn_learner_model(language), rows, 64, NULL);
+	for (int i = 0; i < 8; i++)
+	{
+		NnValue		input = task_text(field[i]);
+		float		p[8] = {0};
+		int			best = 0;
+
+		if (nn_answer(nn_learner_model(learner), &input, 1, scratch, p, NULL, NULL, &err) != NN_OK)
+			continue;
+		for (int c = 1; c < 8; c++)
+			best = p[c] > p[best] ? c : best;
+		n_right += strcmp(nn_learner_model(learner)->labels[best], sea[i]) == 0;
+	}
+	ok(n_right >= 7, "with more labels than numbers the bag begins with the vectors (%d of 8 right)", n_right);
+	nn_arena_destroy(scratch);
+	nn_learner_destroy(learner);
+	nn_learner_destroy(language);
+}
+
 /* ---- what cannot be ---------------------------------------------------------------------------- */
 
 static void
@@ -188,6 +318,8 @@ main(void)
 	language = task_learn(NN_TASK_LANGUAGE, &options, NULL, make_rows(24, NN_TASK_LANGUAGE), 24, NULL);
 	test_classifier(nn_learner_model(language));
 	test_others(nn_learner_model(language));
+	test_documents();
+	test_many_labels();
 	test_refusals(nn_learner_model(language));
 	nn_learner_destroy(language);
 	task_free_values();

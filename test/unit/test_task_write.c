@@ -187,6 +187,7 @@ test_translation(NnArena *scratch)
 		inputs[i] = fresh[i].input;
 	}
 	options.subwords = 0;
+	options.rate = options.rate_embedding = 0.003;	/* attention finds its place sooner */
 	learner = task_learn(NN_TASK_TRANSLATE, &options, NULL, rows, N, &report);
 	model = nn_learner_model(learner);
 	ok(report->sequence.perplexity < 1.5 && report->sequence.n > 0, "held out: perplexity %.3f", report->sequence.perplexity);
@@ -214,6 +215,57 @@ test_translation(NnArena *scratch)
 	rows[3].input = task_text("");
 	rows[4].target = task_text("");
 	ok(task_survives_failures(NN_TASK_TRANSLATE, &options, rows, 10), "failed allocations and stopped polls");
+}
+
+/*
+ * All names of the table are words of the vocabulary, so pieces are met in no row;
+ * names never seen fall apart into pieces of these, and are copied as a whole.
+ */
+static void
+test_names(NnArena *scratch)
+{
+	static const char *const begins[] = {"Mon", "Tor", "Vin", "Cas", "Ber", "Sel", "Dra"};
+	static const char *const ends[] = {"tale", "ferno", "bria", "sano", "dina", "mira"};
+	static const char *const what[][2] = {{"train", "il treno"}, {"bus", "l'autobus"}, {"ship", "la nave"}};
+	enum
+	{
+		N_NAMES = 42, N_NEW = 6, N_EACH = 9
+	};
+	static TaskRow rows[N_NAMES * N_EACH];
+	static TaskRow fresh[N_NEW];
+	NnValue		inputs[N_NEW];
+	NnOptions	options = small_options(14);
+	NnLearner  *learner;
+	NnWritten  *out;
+	int			n = 0;
+	int			n_new = 0;
+	int			n_right;
+
+	for (int i = 0; i < N_NAMES; i++)
+	{
+		/* one of each second half is not seen, and all first halves are */
+		bool		is_new = i % 7 == i / 7;
+
+		for (int k = 0; k < (is_new ? 1 : N_EACH); k++)
+		{
+			const char *name = task_print("%s%s", begins[i % 7], ends[i / 7]);
+			TaskRow    *row = is_new ? &fresh[n_new++] : &rows[n++];
+
+			row->input = task_text(task_print("the %s to %s leaves at %d", what[k % 3][0], name, 4 + k / 3));
+			row->target = task_text(task_print("%s per %s parte alle %d", what[k % 3][1], name, 4 + k / 3));
+		}
+	}
+	for (int i = 0; i < n_new; i++)
+		inputs[i] = fresh[i].input;
+	options.batch = 8;
+	options.rate = options.rate_embedding = 0.003;
+	learner = task_learn(NN_TASK_TRANSLATE, &options, NULL, rows, n, NULL);
+	out = write_all(nn_learner_model(learner), inputs, n_new, 4, false, scratch);
+	n_right = count_right(fresh, out, n_new);
+	if (!ok(n_right >= n_new - 2, "%d of %d names never seen, where all others were words", n_right, n_new))
+		for (int i = 0; i < n_new; i++)
+			diag("%.*s -> %s", (int) inputs[i].n_bytes, inputs[i].text, out[i].text);
+	nn_learner_destroy(learner);
 }
 
 /* text[] to text: elements as they are on either side. */
@@ -329,6 +381,7 @@ main(void)
 	NnArena    *scratch = nn_arena_create(&nn_env_malloc);
 
 	test_translation(scratch);
+	test_names(scratch);
 	test_given(scratch);
 	test_captions(scratch);
 	nn_arena_destroy(scratch);

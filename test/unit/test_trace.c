@@ -520,7 +520,7 @@ case_begin(Case *c, NnTask task, NnCell cell, int n_layers, bool is_bidirectiona
 	c->examples.n = N_SEQUENCES;
 	c->examples.token_start = c->start;
 	c->examples.token = c->token;
-	c->examples.label = c->label;
+	c->examples.label = c->spec.task == NN_TASK_LANGUAGE ? NULL : c->label;
 	c->examples.forms = &c->forms;
 	c->examples.tag = c->tag;
 }

@@ -6,6 +6,7 @@
 
 #include "kern/kern.h"
 #include "model/encode.h"
+#include "model/pieces.h"
 #include "model/written.h"
 #include "nn/beam.h"
 
@@ -54,12 +55,6 @@ read_prompt(Generation *generation, const NnValue *prompt, NnError *err)
 	return NN_OK;
 }
 
-static bool
-is_whole_word(const NnModel *model, int32_t token)
-{
-	return token >= 256 + nn_vocabulary_n_units(model->vocabulary);
-}
-
 /* The bytes of the last of n tokens, with or without a space before them as in the text (written.c). */
 static NnStatus
 write_token(Generation *generation, const int32_t *token, int n)
@@ -72,7 +67,7 @@ write_token(Generation *generation, const int32_t *token, int n)
 	if (is_first && model->unit == NN_UNIT_WORD && n_bytes > 0 && bytes[0] == ' ')
 		return nn_write_bytes(&generation->bytes, bytes + 1, (size_t) n_bytes - 1);
 	if (!is_first && model->unit == NN_UNIT_GIVEN &&
-		(n == 1 || is_whole_word(model, token[n - 1]) || is_whole_word(model, token[n - 2])))
+		(n == 1 || nn_is_whole_word(model, token[n - 1]) || nn_is_whole_word(model, token[n - 2])))
 		NN_TRY(nn_write_bytes(&generation->bytes, " ", 1));
 	return nn_write_bytes(&generation->bytes, bytes, (size_t) n_bytes);
 }
@@ -122,17 +117,23 @@ write_tokens(Generation *generation, int32_t *token, NnWritten *out, NnError *er
 	return NN_OK;
 }
 
-/* End the text before the stop text. */
+/* End the text before the stop text: pieces behind are none of it, and one may end within. */
 static void
 cut_at_stop(const char *stop, NnWritten *out)
 {
 	char	   *at = stop != NULL && stop[0] != '\0' ? strstr(out->text, stop) : NULL;
+	int64_t		n_characters;
 
 	if (at == NULL)
 		return;
 	*at = '\0';
 	out->n_bytes = (size_t) (at - out->text);
 	out->is_cut = false;
+	n_characters = nn_utf8_length(out->text, out->n_bytes);
+	while (out->n_tokens > 0 && out->written[out->n_tokens - 1].start >= n_characters)
+		out->n_tokens--;
+	if (out->n_tokens > 0 && out->written[out->n_tokens - 1].stop > n_characters)
+		out->written[out->n_tokens - 1].stop = n_characters;
 }
 
 static NnStatus
@@ -267,6 +268,7 @@ nn_likelihood(const NnModel *model, const NnValue *inputs, int n, NnArena *scrat
 	}
 	for (int first = 0, size; first < n; first += size)
 	{
+		NnArenaMark mark = nn_arena_mark(scratch);
 		int64_t		n_tokens = 0;
 
 		for (size = 0; first + size < n && size < BATCH_SEQUENCES; size++)
@@ -278,6 +280,7 @@ nn_likelihood(const NnModel *model, const NnValue *inputs, int n, NnArena *scrat
 		if (model->env->poll(model->env->ctx) != 0)
 			return nn_fail(err, NN_ECANCELED, "canceled");
 		NN_TRY(likelihood_batch(model, &examples, pick + first, size, scratch, out, err));
+		nn_arena_rewind(scratch, &mark);
 	}
 	return NN_OK;
 }

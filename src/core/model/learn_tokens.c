@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "base/rng.h"
 #include "text/spelling.h"
 
 _Static_assert(NN_SPELLING_FLAGS == NN_SHAPE_FLAGS, "a network's flags are those of the spelling");
@@ -144,55 +145,106 @@ append_tagged(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t 
 
 /* ---- texts --------------------------------------------------------------------------- */
 
-/* The tokens of n words behind stream; at most room of them.  Returns how many, or -1 if out of memory. */
-static int64_t
-append_pieces(const NnLearner *learner, const int32_t *words, int32_t n, int64_t room, NnArray *stream,
-			  bool *is_cut)
+/*
+ * A word that is rare, and the same in a row's text and in what is written for it, is
+ * cut into units on both sides, in one of SPELLED_OF of its rows: names never seen
+ * come in pieces, and where all names of the table are words nothing else would teach
+ * how pieces are copied (compare BPE dropout, Provilkov et al. 2020).  By hash, so
+ * that the rows' order does not matter.
+ */
+#define SPELLED_OF		5
+#define RARE_SHARE		20		/* rare: in at most one of so many rows */
+
+/* The words of a row on one side, and on the other where names may be spelled (else NULL). */
+typedef struct RowWords
 {
-	const NnWordUse *uses = learner->uses.data;
-	int64_t		n_all = 0;
+	const NnRow *row;
+	const int32_t *words;
+	int32_t		n;
+	const int32_t *other;
+	int32_t		n_other;
+} RowWords;
 
-	for (int32_t j = 0; j < n; j++)
-	{
-		const NnWordUse *use = &uses[words[j]];
-		int32_t    *place;
+static bool
+is_spelled(const NnLearner *learner, const RowWords *side, int32_t word)
+{
+	const NnLexeme *lexeme = nn_lexicon_get(learner->lexicon, word);
 
-		if (n_all + use->n_tokens > room)
-		{
-			*is_cut = true;
-			break;
-		}
-		place = nn_array_push(stream, (size_t) use->n_tokens);
-		if (place == NULL && use->n_tokens > 0)
-			return -1;
-		if (use->n_tokens > 0)
-			memcpy(place, (const int32_t *) learner->piece.data + use->token_start,
-				   (size_t) use->n_tokens * sizeof(int32_t));
-		n_all += use->n_tokens;
-	}
-	return n_all;
+	if (side->other == NULL || nn_mix64(side->row->input_hash ^ lexeme->hash) % SPELLED_OF != 0 ||
+		(int64_t) lexeme->n_rows * RARE_SHARE > (int64_t) learner->rows.n)
+		return false;
+	for (int32_t j = 0; j < side->n_other; j++)
+		if (side->other[j] == word)
+			return true;
+	return false;
 }
 
-/* A text of a language model; where it does not run on, a long one becomes several examples. */
+/* The tokens of a word: its own, or spelled into room. */
+static const int32_t *
+tokens_of(const NnLearner *learner, const RowWords *side, int32_t word, int32_t *room, int32_t *n)
+{
+	const NnWordUse *use = (const NnWordUse *) learner->uses.data + word;
+
+	*n = use->n_tokens;
+	if (use->n_tokens != 1 || !is_spelled(learner, side, word))
+		return (const int32_t *) learner->piece.data + use->token_start;
+	*n = nn_vocabulary_cut(learner->model->vocabulary, nn_lexicon_bytes(learner->lexicon, word),
+						   (int) nn_lexicon_get(learner->lexicon, word)->n_bytes, room);
+	return room;
+}
+
+/* The tokens of one side behind stream; at most n_room of them.  False if out of memory. */
+static bool
+append_side(const NnLearner *learner, const RowWords *side, int64_t n_room, NnArray *stream, bool *is_cut)
+{
+	int32_t		room[NN_WORD_BYTES];
+	size_t		start = stream->n;
+
+	for (int32_t j = 0; j < side->n; j++)
+	{
+		int32_t		n;
+		const int32_t *tokens = tokens_of(learner, side, side->words[j], room, &n);
+		int32_t    *place;
+
+		if ((int64_t) (stream->n - start) + n > n_room)
+		{
+			*is_cut = true;
+			return true;
+		}
+		place = nn_array_push(stream, (size_t) n);
+		if (place == NULL && n > 0)
+			return false;
+		if (n > 0)
+			memcpy(place, tokens, (size_t) n * sizeof(int32_t));
+	}
+	return true;
+}
+
+/*
+ * A text of a language model; where it does not run on, a long one becomes several
+ * examples, of which the last alone ends: behind the others comes the next one's token.
+ */
 static bool
 append_language(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_examples)
 {
-	const int32_t *words = (const int32_t *) learner->words.data + row->start;
+	RowWords	side = {row, (const int32_t *) learner->words.data + row->start, row->n, NULL, 0};
 	int64_t		room = learner->options.running == 1 ? INT64_MAX : learner->model->max_tokens;
 	size_t		first = part->token.n;
 	bool		is_cut = false;
 
-	if (append_pieces(learner, words, row->n, INT64_MAX, &part->token, &is_cut) < 0)
+	if (!append_side(learner, &side, INT64_MAX, &part->token, &is_cut))
 		return false;
 	do
 	{
 		int64_t    *place = nn_array_push(&part->token_start, 1);
+		int32_t    *behind = nn_array_push(&part->label, 1);
 		size_t		left = part->token.n - first;
 
-		if (place == NULL)
+		if (place == NULL || behind == NULL)
 			return false;
 		first += (int64_t) left < room ? left : (size_t) room;
 		*place = (int64_t) first;
+		*behind = first < part->token.n ? ((const int32_t *) part->token.data)[first] : NN_TOKEN_END;
 		(*n_examples)++;
 	} while (first < part->token.n);
 	return true;
@@ -201,20 +253,30 @@ append_language(const NnLearner *learner, NnPart *part, const NnRow *row, int64_
 static bool
 append_pair(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut)
 {
-	const int32_t *source = (const int32_t *) learner->words.data + row->start;
-	const int32_t *target = (const int32_t *) learner->target_words.data + row->target_start;
+	const int32_t *read = (const int32_t *) learner->words.data + row->start;
+	const int32_t *written = (const int32_t *) learner->target_words.data + row->target_start;
+	RowWords	source = {row, read, row->n, NULL, 0};
+	RowWords	target = {row, written, row->target_n, NULL, 0};
 	int64_t		room = learner->model->max_tokens;
 	bool		is_cut = false;
 
+	/* held-out rows are read as they will be in an answer */
+	if (learner->model->spec.has_copy && part == &learner->train)
+	{
+		source.other = target.words;
+		source.n_other = target.n;
+		target.other = source.words;
+		target.n_other = source.n;
+	}
 	if (learner->task == NN_TASK_CAPTION)
 	{
 		if (!nn_part_append_steps(learner, part, row, n_cut))
 			return false;
 	}
-	else if (append_pieces(learner, source, row->n, room, &part->token, &is_cut) < 0 ||
+	else if (!append_side(learner, &source, room, &part->token, &is_cut) ||
 			 !push_start(&part->token_start, &part->token))
 		return false;
-	if (append_pieces(learner, target, row->target_n, room, &part->written, &is_cut) < 0)
+	if (!append_side(learner, &target, room, &part->written, &is_cut))
 		return false;
 	*n_cut += is_cut;
 	return push_start(&part->written_start, &part->written);

@@ -10,11 +10,7 @@
 
 #include <string.h>
 
-static bool
-is_whole_word(const NnModel *model, int32_t token)
-{
-	return token >= 256 + nn_vocabulary_n_units(model->vocabulary);
-}
+#include "model/pieces.h"
 
 /* Tokens first ... stop - 1, decoded behind out. */
 static NnStatus
@@ -40,7 +36,7 @@ decode_given(const NnModel *model, const int32_t *token, int n, bool is_continue
 	for (int first = 0; first < n; first = stop)
 	{
 		stop = first + 1;
-		while (!is_whole_word(model, token[first]) && stop < n && !is_whole_word(model, token[stop]))
+		while (!nn_is_whole_word(model, token[first]) && stop < n && !nn_is_whole_word(model, token[stop]))
 			stop++;
 		if (first > 0 || is_continued)
 			NN_TRY(nn_write_bytes(out, " ", 1));
@@ -63,7 +59,7 @@ find_pieces(const NnModel *model, const int32_t *token, int n, NnPiece *piece)
 		bool		has_space = !is_given && model->unit == NN_UNIT_WORD && n_bytes > 0 && bytes[0] == ' ';
 
 		/* a space before a word is between the pieces; before the first it is not there */
-		character += t > 0 && (has_space || (is_given && is_whole_word(model, token[t])));
+		character += t > 0 && (has_space || (is_given && nn_is_whole_word(model, token[t])));
 		piece[t].start = character;
 		character += nn_utf8_length(bytes + has_space, (size_t) (n_bytes - has_space));
 		piece[t].stop = character;

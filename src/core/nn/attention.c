@@ -20,7 +20,7 @@
  * both of which treat every row by itself: a pair's results do not depend on its
  * batch (promise P2).
  */
-#include "nn/attention.h"
+#include "nn/net_private.h"
 
 #include <string.h>
 #include "kern/kern.h"
@@ -71,15 +71,6 @@ static float *
 take_matrix(NnArena *scratch, int64_t n_rows, int64_t n_columns)
 {
 	return NN_TAKE(scratch, float, nn_size_mul((size_t) n_rows, (size_t) n_columns));
-}
-
-/* Rows of a product of N times K numbers each between two polls: about 2 GFLOP, some 20 ms. */
-static int
-rows_per_poll(int N, int K)
-{
-	double		rows = 1e9 / ((double) N * (double) K);
-
-	return rows < 16.0 ? 16 : rows > 1e6 ? 1000000 : (int) rows;
 }
 
 /* Sort the target's rows by source: count, add up, place. */
@@ -190,7 +181,7 @@ take_forward(int S, int D, NnArena *scratch, Forward *forward, NnError *err)
 static NnStatus
 project_queries(int N, int D, const float *h, const float *packed_W, float *query, const NnArena *scratch)
 {
-	int			n_part = rows_per_poll(D, D);
+	int			n_part = nn_rows_per_poll(D, D);
 
 	for (int first = 0; first < N; first += n_part)
 	{
@@ -334,7 +325,7 @@ static NnStatus
 queries_backward(int N, int D, const float *h, const float *W, const float *d_query,
 				 float *d_h, float *W_grad, const NnArena *scratch)
 {
-	int			n_part = rows_per_poll(D, D);
+	int			n_part = nn_rows_per_poll(D, D);
 
 	for (int first = 0; first < N; first += n_part)
 	{

@@ -58,7 +58,7 @@ nn_net_bytes(const NnSpec *spec, bool is_training)
 	nn_kern_init();
 	nn_layout_walk(spec, count_tensor, &counting);
 	return nn_size_add(nn_size_mul(counting.n_floats, sizeof(float)),
-					   sizeof(NnNet) + (size_t) counting.n_tensors * sizeof(NnTensor) + 256);
+					   sizeof(NnNet) + (size_t) counting.n_tensors * sizeof(NnTensor) + 320);
 }
 
 static void
@@ -205,7 +205,8 @@ create_writer(NnNet *net)
 {
 	net->output_bias = nn_net_find_tensor(net, "output.bias");
 	net->packed_output = NN_ALLOC(net->arena, float, nn_pack_floats(net->spec.embedding, net->spec.vocabulary));
-	return net->packed_output != NULL && create_linear(net, &net->readout, "readout") &&
+	net->is_output_packed = NN_ALLOC(net->arena, bool, 1);
+	return net->packed_output != NULL && net->is_output_packed != NULL && create_linear(net, &net->readout, "readout") &&
 		create_linear(net, &net->readout_back, "readout_reverse");
 }
 
@@ -350,19 +351,30 @@ pack_stack(const NnNet *net, const NnLayers *layers)
 }
 
 void
+nn_net_pack_output(const NnNet *net)
+{
+	int			E = net->spec.embedding;
+
+	nn_pack(net->embedding->data, E, E, net->spec.vocabulary, true, net->packed_output);
+	*net->is_output_packed = true;
+}
+
+void
 nn_net_pack(NnNet *net)
 {
 	const NnLinear *linears[] = {&net->head, &net->flat, &net->wide_head, &net->readout, &net->readout_back,
 	&net->source, &net->bridge, &net->copy};
-	int			E = net->spec.embedding;
 
 	pack_stack(net, &net->stack);
 	pack_stack(net, &net->decoder);
 	pack_stack(net, &net->upper);
 	for (size_t i = 0; i < sizeof(linears) / sizeof(linears[0]); i++)
 		pack_linear(linears[i]);
-	if (net->packed_output != NULL)
-		nn_pack(net->embedding->data, E, E, net->spec.vocabulary, true, net->packed_output);
+	/* a net that answers is only read; one in training may not need it before its next step */
+	if (net->packed_output != NULL && net->is_training)
+		*net->is_output_packed = false;
+	else if (net->packed_output != NULL)
+		nn_net_pack_output(net);
 	if (net->packed_attention != NULL)
 		nn_pack(net->attention->data, net->attention->n_columns, net->attention->n_rows,
 				net->attention->n_columns, false, net->packed_attention);

@@ -28,15 +28,6 @@
 
 #include <string.h>
 
-/* Rows of a product between two polls: about 2 GFLOP, some 20 ms. */
-static int
-rows_per_poll(int n_out, int n_in)
-{
-	double		rows = 1e9 / ((double) n_out * (double) n_in);
-
-	return rows < 16.0 ? 16 : rows > 1e6 ? 1000000 : (int) rows;
-}
-
 /* ---- the readout ------------------------------------------------------------- */
 
 /* y (N, E) of the states h (N, H); h itself where there is no readout. */
@@ -53,7 +44,7 @@ read_out(const NnLinear *readout, int N, const float *h, NnArena *scratch, const
 		return NN_OK;
 	n_in = readout->weight->n_columns;
 	n_out = readout->weight->n_rows;
-	n_part = rows_per_poll(n_out, n_in);
+	n_part = nn_rows_per_poll(n_out, n_in);
 	out = NN_TAKE(scratch, float, (size_t) N * (size_t) n_out);
 	if (out == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
@@ -74,7 +65,7 @@ read_out_backward(const NnLinear *readout, int N, const float *h, const float *d
 {
 	int			n_in = readout->weight->n_columns;
 	int			n_out = readout->weight->n_rows;
-	int			n_part = rows_per_poll(n_out, n_in);
+	int			n_part = nn_rows_per_poll(n_out, n_in);
 
 	for (int first = 0; first < N; first += n_part)
 	{
@@ -165,7 +156,7 @@ static NnStatus
 predict_backward(NnNet *net, const NnBatch *batch, const NnPredictor *predictor, const float *y, double share,
 				 const NnLoss *options, NnRng *rng, NnArena *scratch, float *dy, double *loss, NnError *err)
 {
-	NnTokenTable table = nn_net_token_table(net, true);
+	NnTokenTable table = nn_net_token_table(net, true, options->n_samples > 0);
 	int64_t		n = count_labels(batch, predictor->label);
 	double		scale = n > 0 ? share / (double) n : 0.0;
 	double		sum;
@@ -274,7 +265,7 @@ NnStatus
 nn_language_score(const NnNet *net, const NnBatch *batch, NnState *state, NnArena *scratch,
 				  NnBatchScore *score, NnError *err)
 {
-	NnTokenTable table = nn_net_token_table(net, false);
+	NnTokenTable table = nn_net_token_table(net, false, false);
 	const float *y;
 	double		loss;
 	int64_t		n_right;
@@ -293,7 +284,7 @@ NnStatus
 nn_net_log_likelihood(const NnNet *net, const NnBatch *batch, NnState *state, NnArena *scratch, float *out,
 					  NnError *err)
 {
-	NnTokenTable table = nn_net_token_table(net, false);
+	NnTokenTable table = nn_net_token_table(net, false, false);
 	const float *y;
 
 	NN_TRY(read_batch(net, batch, state, scratch, &y, err));
@@ -336,8 +327,8 @@ NnStatus
 nn_language_step(const NnNet *net, int B, const int32_t *token, NnState *state, NnArena *scratch, float *log_p,
 				 NnError *err)
 {
-	NnTokenTable table = nn_net_token_table(net, false);
-	int			n_part = rows_per_poll(table.n_tokens, table.width);
+	NnTokenTable table = nn_net_token_table(net, false, false);
+	int			n_part = nn_rows_per_poll(table.n_tokens, table.width);
 	NnBatch		batch;
 	const float *y;
 
@@ -374,23 +365,6 @@ nn_net_states(const NnNet *net, const NnBatch *batch, NnArena *scratch, float *o
 
 /* ---- memory ------------------------------------------------------------------------ */
 
-/*
- * Floats of one softmax over V columns (nn/token_loss.c): a chunk has at most 384
- * rows, and the numbers it keeps of them take at most 32 MB, or 48 rows.
- */
-static double
-softmax_floats(double V, double E, double N, bool is_training)
-{
-	double		rows = N < 384.0 ? N : 384.0;
-	double		width = V + 960.0;
-	double		most = 8.0 * 1024.0 * 1024.0 > 48.0 * width ? 8.0 * 1024.0 * 1024.0 : 48.0 * width;
-	double		block = rows * width < most ? rows * width : most;
-
-	if (!is_training)
-		block = rows * 960.0;
-	return block + rows * (2.0 * E + width / 960.0 + 16.0);
-}
-
 /* The arrays of a pass, added up as if every dropout were on. */
 size_t
 nn_language_bytes(const NnSpec *spec, bool is_training, const NnBatchSize *size)
@@ -401,17 +375,16 @@ nn_language_bytes(const NnSpec *spec, bool is_training, const NnBatchSize *size)
 	double		V = spec->vocabulary;
 	double		n = (double) size->N;
 	double		b = (double) size->B;
-	double		columns = V;
 	double		floats = n * E + b * 2.0;
+	size_t		n_bytes;
 
 	if (is_training)
 		floats = n * (3.0 * H + 2.0 * E) + b * H;
 	if (is_training && size->n_sampled > 0)
-	{
-		columns = (double) size->n_sampled < V ? (double) size->n_sampled : V;
-		/* the columns' weights, packed weights and gradients; places of all tokens and rows touched */
-		floats += (columns + 64.0) * (3.0 * E + 4.0) + 3.0 * V;
-	}
-	floats = directions * (floats + softmax_floats(columns, E, n, is_training));
-	return floats > 1e15 ? SIZE_MAX : (size_t) (floats * 4.0) + 65536;
+		floats += 2.0 * V;		/* rows touched */
+	floats *= directions;
+	n_bytes = nn_token_loss_bytes(spec->vocabulary, spec->embedding, size->N, is_training ? size->n_sampled : 0,
+								  is_training);
+	n_bytes = nn_size_mul(n_bytes, (size_t) directions);
+	return floats > 1e15 ? SIZE_MAX : nn_size_add(n_bytes, (size_t) (floats * 4.0) + 65536);
 }

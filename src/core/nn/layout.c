@@ -126,6 +126,9 @@ walk_language(const NnSpec *spec, NnTensorVisitor visit, void *ctx)
 	if (spec->hidden != spec->embedding && spec->is_bidirectional)
 		walk_linear("readout_reverse", spec->embedding, spec->hidden, false, visit, ctx);
 	visit(ctx, "output.bias", 1, spec->vocabulary, true, NN_TENSOR_BIAS, false);
+	/* solved for, not trained (model/learn_documents.c) */
+	if (spec->document_words > 0)
+		visit(ctx, "document.weight", spec->document_words, spec->document, false, NN_TENSOR_FIXED, false);
 }
 
 static void

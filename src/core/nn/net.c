@@ -5,6 +5,14 @@
 
 #include <string.h>
 
+int
+nn_rows_per_poll(int N, int K)
+{
+	double		rows = 1e9 / ((double) N * (double) K);
+
+	return rows < 16.0 ? 16 : rows > 1e6 ? 1000000 : (int) rows;
+}
+
 float *
 nn_mask(NnArena *scratch, NnRng *rng, size_t n, float p, bool *failed)
 {
@@ -89,10 +97,26 @@ nn_net_touched(const NnNet *net, const NnTensor *table, const int32_t **rows)
 	return table->touched->is_all ? table->n_rows : table->touched->n;
 }
 
+NnStatus
+nn_net_touch_begin(NnTensor *table, size_t n, NnArena *scratch, NnError *err)
+{
+	begin_touched(table);
+	return nn_touch_reserve(table, n, scratch, err);
+}
+
+void
+nn_net_touch_rows(NnTensor *table, int n_rows, const int32_t *rows)
+{
+	if (n_rows < 0)
+		nn_touch_all(table);
+	for (int i = 0; i < n_rows; i++)
+		nn_touch(table, rows[i]);
+}
+
 /* ---- the softmax over a vocabulary -------------------------------------------------- */
 
 NnTokenTable
-nn_net_token_table(const NnNet *net, bool is_training)
+nn_net_token_table(const NnNet *net, bool is_training, bool is_sampled)
 {
 	NnTokenTable table = {0};
 
@@ -100,7 +124,12 @@ nn_net_token_table(const NnNet *net, bool is_training)
 	table.width = net->spec.embedding;
 	table.weight = net->embedding->data;
 	table.bias = net->output_bias->data;
-	table.packed = net->packed_output;
+	if (!is_sampled)
+	{
+		if (!*net->is_output_packed)
+			nn_net_pack_output(net);
+		table.packed = net->packed_output;
+	}
 	if (is_training)
 	{
 		table.weight_grad = net->embedding->grad;

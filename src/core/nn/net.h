@@ -122,7 +122,7 @@ typedef struct NnBatchSize
 size_t		nn_net_batch_bytes(const NnSpec *spec, bool is_training, const NnBatchSize *size);
 
 /*
- * First weights: embeddings N(0, 0.1); W_ih and heads Glorot-uniform (Glorot
+ * First weights: embeddings N(0, 0.1), those of a decoder N(0, max(0.1, 1.5 / sqrt(E))); W_ih and heads Glorot-uniform (Glorot
  * and Bengio 2010; of forecasts zero, as their loss is that of a sum); W_hh orthogonal for each gate (Saxe et al. 2014); biases 0,
  * the forget gate's 1 (Gers et al. 2000; Jozefowicz et al. 2015); branch scales 1
  * (0.5 each where the numbers of two branches are to be averaged).
@@ -146,6 +146,14 @@ void		nn_net_remember(NnNet *net, int n_steps, NnRng *rng);
 
 /* Must be called after the tensors' data changed and before a forward pass. */
 void		nn_net_pack(NnNet *net);
+
+/*
+ * Compute the input sides of n tokens, the most frequent ones, once for all answers
+ * of a packed net: memory of its arena, nn_net_projected_bytes() a token (0: this net
+ * has no use for them).  No answer changes by a bit.
+ */
+size_t		nn_net_projected_bytes(const NnNet *net);
+NnStatus	nn_net_project(NnNet *net, int32_t first, int32_t n, NnError *err);
 
 /* Dropout of a training pass; zeros switch it off.  Each is a probability to drop. */
 typedef struct NnDropout
@@ -244,6 +252,14 @@ typedef struct NnEncoded NnEncoded;
 
 NnStatus	nn_seq2seq_encode(const NnNet *net, const NnBatch *batch, NnArena *arena, NnEncoded **encoded, NnError *err);
 
+/*
+ * Ids below n are pieces of words, all others whole words.  A piece goes on with the
+ * word of the piece before it unless starts_word[id] (n, kept by the caller for as
+ * long as the net).  What is copied of a word is its next piece (nn/seq2seq_copy.c);
+ * of a net that was told nothing each token is a word.
+ */
+void		nn_net_set_pieces(NnNet *net, int n, const bool *starts_word);
+
 /* Layers and width of the decoder's state: h and c are (layers, R, width). */
 int			nn_seq2seq_state_layers(const NnNet *net);
 int			nn_seq2seq_state_width(const NnNet *net);
@@ -303,5 +319,13 @@ NnStatus	nn_net_gradient_distances(const NnNet *net, const NnBatch *batch, NnAre
  * *rows is NULL if all n_rows of them were.
  */
 int			nn_net_touched(const NnNet *net, const NnTensor *table, const int32_t **rows);
+
+/*
+ * Say instead which rows were touched, for gradients that were put together from
+ * several passes: begin forgets all, and has room for n rows in scratch, rows that
+ * are named twice counting twice; n_rows -1 is all of the table.
+ */
+NnStatus	nn_net_touch_begin(NnTensor *table, size_t n, NnArena *scratch, NnError *err);
+void		nn_net_touch_rows(NnTensor *table, int n_rows, const int32_t *rows);
 
 #endif							/* NN_NET_H */

@@ -6,10 +6,11 @@
  *   init.c       first weights
  *   embed.c      tokens -> input rows
  *   recurrent.c  a stack of recurrent layers over a packed batch
+ *   recurrent_answer.c  the same for an answer, pooled as it is read
  *   pool.c       steps -> one vector
  *   head.c       linear layers, the wide branch, losses of labels and numbers
- *   crf.c, token_loss.c, attention.c   blocks with headers of their own
- *   pooled.c, tagger.c, language.c, seq2seq.c   the compositions
+ *   crf.c, token_loss*.c, attention.c   blocks with headers of their own
+ *   pooled.c, tagger.c, language.c, seq2seq*.c   the compositions
  *   net.c        the calls that go by task; dropout masks, touched rows
  *   trace.c      a look inside: gates and states, and how far back a gradient reaches
  */
@@ -33,6 +34,7 @@ typedef struct NnDirection
 	float	   *packed_hh;		/* for h W_hh^T */
 	float	   *packed_hh_back; /* for da W_hh; training only */
 	float	   *bias;			/* (G) what the input side adds: b_ih + b_hh, GRU: b_ih */
+	float	   *projected;		/* (n_projected, G) input sides of words, ready for answers; or NULL */
 } NnDirection;
 
 /* A stack of recurrent layers and what its first layer reads. */
@@ -46,6 +48,8 @@ typedef struct NnLayers
 	int			n_in;			/* width of an input row */
 	NnTensor   *embedding;		/* tokens are read; NULL: rows of numbers */
 	NnTensor   *spelling;		/* NULL unless spelling is read too */
+	int32_t		first_projected;	/* tokens whose input sides are ready in direction[0][] */
+	int32_t		n_projected;
 	NnDirection direction[NN_MAX_LAYERS][2];
 } NnLayers;
 
@@ -98,6 +102,7 @@ struct NnNet
 	NnLinear	readout_back;	/* bidirectional language */
 	NnTensor   *output_bias;	/* (V) */
 	float	   *packed_output;	/* the embedding, for x E^T */
+	bool	   *is_output_packed;	/* in training it is packed when it is first asked for */
 
 	/* translate, caption */
 	NnLinear	source;			/* vector -> (D), tanh */
@@ -107,6 +112,8 @@ struct NnNet
 	NnTensor   *attention;		/* (D, D) */
 	float	   *packed_attention;
 	NnLinear	copy;			/* [state, context] -> 1: how likely a token is copied */
+	int			n_pieces;		/* ids below are pieces of words... */
+	const bool *starts_word;	/* (n_pieces) ...and some of them only begin one */
 };
 
 /* ---- embed.c --------------------------------------------------------------- */
@@ -195,6 +202,16 @@ NnStatus	nn_pool_forward(const NnNet *net, const NnBatch *batch, const float *h,
 void		nn_pool_backward(NnNet *net, const NnBatch *batch, const float *h,
 							 const NnPooled *pooled, const float *d_out, float *dh);
 
+/* ---- recurrent_answer.c ------------------------------------------------------- */
+
+/*
+ * net->stack over a batch, pooled into (B, pooled width), for answers: as
+ * nn_stack_forward() and nn_pool_forward() but for the order in which the mean of
+ * the backward direction is added, and with little memory.  Not for
+ * NN_POOL_ATTENTION, which has to see a text twice.
+ */
+NnStatus	nn_stack_answer(const NnNet *net, const NnBatch *batch, NnArena *scratch, float *pooled, NnError *err);
+
 /* ---- head.c ------------------------------------------------------------------- */
 
 /* out (M, width of out) = x W^T + b */
@@ -249,6 +266,9 @@ void		nn_layout_decoder(const NnSpec *spec, NnLayers *decoder, NnLayers *upper);
 
 /* ---- shared ------------------------------------------------------------------------ */
 
+/* Rows of a product of N times K numbers each between two polls: about 2 GFLOP, some 20 ms. */
+int			nn_rows_per_poll(int N, int K);
+
 /* A mask of n numbers, 0 with probability p, else 1 / (1 - p); NULL and *failed unset if p is 0. */
 float	   *nn_mask(NnArena *scratch, NnRng *rng, size_t n, float p, bool *failed);
 
@@ -259,7 +279,13 @@ NnStatus	nn_touch_reserve(const NnTensor *table, size_t n, NnArena *scratch, NnE
 void		nn_touch(const NnTensor *table, int32_t row);
 void		nn_touch_all(const NnTensor *table);
 
-/* The softmax over the vocabulary as nn/token_loss.h takes it. */
-NnTokenTable nn_net_token_table(const NnNet *net, bool is_training);
+/* Pack the embedding for the softmax. */
+void		nn_net_pack_output(const NnNet *net);
+
+/*
+ * The softmax over the vocabulary as nn/token_loss.h takes it, with gradients if
+ * is_training; over a sample it needs no packed table, and a step of a training packs none.
+ */
+NnTokenTable nn_net_token_table(const NnNet *net, bool is_training, bool is_sampled);
 
 #endif							/* NN_NET_PRIVATE_H */

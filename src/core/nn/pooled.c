@@ -216,6 +216,26 @@ copy_columns(int B, int width, const float *from, float *to, int ld, int at)
 			   (size_t) width * sizeof(float));
 }
 
+/* The recurrent branch's vectors, (B, pooled width). */
+static NnStatus
+answer_recurrent(const NnNet *net, const NnBatch *batch, NnArena *scratch, float **out, NnError *err)
+{
+	NnStack		stack;
+	NnPooled	pooled;
+
+	if ((net->spec.pool & NN_POOL_ATTENTION) == 0)
+	{
+		*out = NN_TAKE(scratch, float, (size_t) batch->n_sequences * (size_t) nn_spec_pooled(&net->spec));
+		if (*out == NULL)
+			return nn_fail(err, NN_ENOMEM, "out of memory");
+		return nn_stack_answer(net, batch, scratch, *out, err);
+	}
+	NN_TRY(nn_stack_forward(&net->stack, batch, batch->values, NULL, NULL, NULL, scratch, &stack, err));
+	NN_TRY(nn_pool_forward(net, batch, stack.output[net->spec.n_layers - 1], scratch, &pooled, err));
+	*out = pooled.out;
+	return NN_OK;
+}
+
 NnStatus
 nn_net_forward(const NnNet *net, const NnBatch *batch, NnArena *scratch, float *out,
 			   float *recurrent_out, float *wide_out, float *hidden_out, NnError *err)
@@ -228,15 +248,13 @@ nn_net_forward(const NnNet *net, const NnBatch *batch, NnArena *scratch, float *
 	memset(out, 0, (size_t) B * (size_t) spec->n_outputs * sizeof(float));
 	if (spec->cell != NN_CELL_NONE)
 	{
-		NnStack		stack;
-		NnPooled	pooled;
+		float	   *pooled;
 
-		NN_TRY(nn_stack_forward(&net->stack, batch, batch->values, NULL, NULL, NULL, scratch, &stack, err));
-		NN_TRY(nn_pool_forward(net, batch, stack.output[spec->n_layers - 1], scratch, &pooled, err));
-		NN_TRY(add_branch(net, &net->head, B, pooled.out, net->scale->data[0], scratch, out,
+		NN_TRY(answer_recurrent(net, batch, scratch, &pooled, err));
+		NN_TRY(add_branch(net, &net->head, B, pooled, net->scale->data[0], scratch, out,
 						  recurrent_out, err));
 		if (hidden_out != NULL)
-			copy_columns(B, n_pooled, pooled.out, hidden_out, n_hidden, 0);
+			copy_columns(B, n_pooled, pooled, hidden_out, n_hidden, 0);
 	}
 	if (spec->wide == NN_WIDE_LINEAR)
 		return add_branch(net, &net->wide_head, B, batch->flat, net->scale->data[1], scratch, out, wide_out, err);

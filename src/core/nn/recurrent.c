@@ -83,15 +83,6 @@ layer_input(const NnLayers *layers, const NnBatch *batch, int k, const float *be
 	return NN_OK;
 }
 
-/* Rows of a large product between two polls: about 2 GFLOP, some 20 ms. */
-static int
-rows_per_poll(int N, int K)
-{
-	double		rows = 1e9 / ((double) N * (double) K);
-
-	return rows < 16.0 ? 16 : rows > 1e6 ? 1000000 : (int) rows;
-}
-
 /* x W_ih^T + b for M rows. */
 static NnStatus
 project(const NnLayers *layers, const NnDirection *direction, int M, const float *x, float *out,
@@ -99,7 +90,7 @@ project(const NnLayers *layers, const NnDirection *direction, int M, const float
 {
 	int			G = layers->n_gates;
 	int			n_in = direction->weight_ih->n_columns;
-	int			n_part = rows_per_poll(G, n_in);
+	int			n_part = nn_rows_per_poll(G, n_in);
 
 	for (int first = 0; first < M; first += n_part)
 	{
@@ -120,7 +111,7 @@ static NnStatus
 add_weight_gradient(int G, int K, int M, const float *d, const float *x, float *grad,
 					const NnArena *scratch)
 {
-	int			n_part = rows_per_poll(G, K);
+	int			n_part = nn_rows_per_poll(G, K);
 
 	for (int first = 0; first < M; first += n_part)
 	{
@@ -138,7 +129,7 @@ static NnStatus
 send_to_input(int G, int K, int M, const float *d, const float *W, float *dx, bool is_added,
 			  const NnArena *scratch)
 {
-	int			n_part = rows_per_poll(G, K);
+	int			n_part = nn_rows_per_poll(G, K);
 
 	for (int first = 0; first < M; first += n_part)
 	{

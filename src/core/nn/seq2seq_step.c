@@ -26,10 +26,10 @@ struct NnEncoded
  * found (source's U) is zeros, before and after.
  */
 static void
-log_p_of_rows(const NnNet *net, const NnBatch *source, const int32_t *source_of, const NnDecoded *decoded,
-			  int first, int n, float *found, float *log_p)
+log_p_of_rows(const NnNet *net, const NnBatch *source, const int32_t *source_of, const NnBatch *written,
+			  const NnDecoded *decoded, int first, int n, float *found, float *log_p)
 {
-	NnTokenTable table = nn_net_token_table(net, false);
+	NnTokenTable table = nn_net_token_table(net, false, false);
 	size_t		V = (size_t) table.n_tokens;
 	size_t		E = (size_t) table.width;
 
@@ -37,9 +37,9 @@ log_p_of_rows(const NnNet *net, const NnBatch *source, const int32_t *source_of,
 	if (decoded->copy == NULL)
 		return;
 	for (int row = first; row < first + n; row++)
-		nn_copying_mix(source, source_of[row], decoded->copy[row],
+		nn_copying_mix(net, source, source_of[row], written->distinct[written->token[row]], decoded->copy[row],
 					   decoded->attention.weight + decoded->attention.start[row], found,
-					   (int) V, log_p + (size_t) (row - first) * V);
+					   log_p + (size_t) (row - first) * V);
 }
 
 /* Room for nn_copying_mix(), where there is copying. */
@@ -129,7 +129,7 @@ nn_seq2seq_score(const NnNet *net, const NnBatch *batch, NnArena *scratch, NnBat
 		int			n = written->n_rows - first < n_part ? written->n_rows - first : n_part;
 
 		NN_TRY(nn_arena_poll(scratch));
-		log_p_of_rows(net, batch, source_of, &decoded, first, n, found, log_p);
+		log_p_of_rows(net, batch, source_of, written, &decoded, first, n, found, log_p);
 		for (int i = 0; i < n; i++)
 			add_row(V, log_p + (size_t) i * (size_t) V, written->row_label[first + i], score);
 	}
@@ -248,8 +248,8 @@ nn_seq2seq_step(const NnNet *net, const NnEncoded *encoded, int R, const int32_t
 	for (int first = 0; first < R; first += n_part)
 	{
 		NN_TRY(nn_arena_poll(scratch));
-		log_p_of_rows(net, source, source_of, &decoded, first, R - first < n_part ? R - first : n_part, found,
-					  log_p + (size_t) first * V);
+		log_p_of_rows(net, source, source_of, &batch, &decoded, first, R - first < n_part ? R - first : n_part,
+					  found, log_p + (size_t) first * V);
 	}
 	for (int r = 0; attention != NULL && r < R; r++)
 	{

@@ -285,6 +285,9 @@ check_writer(const NnSpec *spec, NnError *err)
 		return nn_fail(err, NN_EINVAL, "a language model of two directions has one layer");
 	NN_TRY(check_range("decoder layers", spec->decoder_layers, is_language ? 0 : 1,
 					   is_language ? 0 : NN_MAX_LAYERS, err));
+	NN_TRY(check_range("number of words with a document vector", spec->document_words, 0, NN_MAX_WIDE_INPUTS, err));
+	NN_TRY(check_range("width of document vectors", spec->document, spec->document_words > 0 ? 1 : 0,
+					   spec->document_words > 0 ? NN_MAX_DOCUMENT : 0, err));
 	if (spec->has_copy && spec->task != NN_TASK_TRANSLATE)
 		return nn_fail(err, NN_EINVAL, "only a translation copies tokens");
 	return check_range("number of channels", spec->channels, is_caption ? 1 : 0,
@@ -301,6 +304,7 @@ check_absent(const NnSpec *spec, NnError *err)
 
 	if ((!has_spelling && (spec->spelling_rows != 0 || spec->spelling != 0)) ||
 		(!has_decoder && (spec->decoder_layers != 0 || spec->has_copy || spec->channels != 0)) ||
+		(spec->task != NN_TASK_LANGUAGE && (spec->document_words != 0 || spec->document != 0)) ||
 		(!is_forecast && (spec->horizon != 0 || spec->n_quantiles != 0 || spec->wide == NN_WIDE_LINEAR)))
 		return nn_fail(err, NN_EINVAL, "a network for task \"%s\" has parts of another task",
 					   nn_task_name(spec->task));

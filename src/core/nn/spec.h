@@ -101,6 +101,10 @@ typedef struct NnSpec
 	bool		has_copy;		/* tokens of the source may be copied (one vocabulary for both sides) */
 	int			channels;		/* caption: numbers of the vector, or of a step */
 
+	/* language: what a text is about (model/documents.h) */
+	int			document_words; /* rows of the table of words' vectors; 0: there is none */
+	int			document;		/* width of a row */
+
 	/* forecast */
 	int			horizon;		/* steps ahead */
 	int			n_quantiles;	/* odd; 3: 0.1, 0.5, 0.9; outputs are (horizon, channels, quantiles) */
@@ -117,6 +121,9 @@ typedef struct NnSpec
 
 /* Flags of a token's shape that stand in its input row (text/spelling.h). */
 #define NN_SHAPE_FLAGS		10
+
+/* Widest vector of what a text is about: its square is stored, and solved for, where a training starts from it. */
+#define NN_MAX_DOCUMENT		500
 
 /* The token that ends (and begins) every text that is written: the zero byte, which stands in none. */
 #define NN_TOKEN_END		0

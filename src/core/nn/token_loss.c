@@ -15,16 +15,12 @@
  * chunk then wait for log Z further out, which costs little: each takes part in
  * 6 E floating-point operations.  Without gradients a single block is held.
  *
- * Over a sample, the columns are the sampled tokens, gathered into a small table
- * with -log Q added to their biases, and a label that was not drawn is one more
- * column of its own row.
- *
  * Block borders and the order of every sum depend on V and E only: a row's
  * log-likelihood is bit-identical alone and in any batch.
  *
  * All memory is the scratch arena's, taken before any gradient is touched.
  */
-#include "nn/token_loss.h"
+#include "nn/token_loss_private.h"
 
 #include <math.h>
 #include <string.h>
@@ -47,49 +43,13 @@
 #define MAX_CHUNK_ROWS	384
 #define MAX_CHUNK_BYTES ((size_t) 64 * 1024 * 1024)
 
-/* log sum exp of what was added so far: highest + log(sum). */
-typedef struct LogSum
-{
-	float		highest;
-	double		sum;
-} LogSum;
-
-static const LogSum log_sum_empty = {-INFINITY, 0.0};
-
-typedef struct Chunk
-{
-	const NnTokenTable *table;	/* whose rows are the columns here */
-	const int32_t *place;		/* token -> column + 1, -1 where it is none; NULL: token -> token */
-	int			n_blocks;
-	int			stride;			/* from row to row of a block */
-	int			n_rows_max;
-	int			n_rows;
-	bool		is_backward;	/* the blocks are kept */
-	double		smoothing;		/* eps */
-
-	/* of each row */
-	float	   *x;				/* (n_rows_max, E) */
-	float	   *dx;				/* (n_rows_max, E) */
-	int64_t    *row;			/* where it came from */
-	int32_t    *token;			/* its label */
-	int32_t    *column;			/* its label's column, -1 if it has none */
-	float	   *logit;			/* its label's z */
-	bool	   *is_first;		/* no column of the label's block, and none before it there, has more */
-	LogSum	   *total;
-	double	   *log_z;
-	double	   *log_p;			/* of its label, the mixture counted in */
-	double	   *own;			/* the softmax's share in that: 1 without a mixture */
-	double	   *logit_sum;		/* sum of z, where labels are smoothed */
-
-	float	   *highest;		/* (n_blocks, n_rows_max): h */
-	float	   *block;			/* (n_blocks or 1, n_rows_max, stride): e */
-} Chunk;
+static const NnLogSum log_sum_empty = {-INFINITY, 0.0};
 
 /* ---- sums of exponentials ------------------------------------------------ */
 
 /* Add sum * exp(highest).  NaN and infinity end as NaN in the sum. */
-static void
-log_sum_add(LogSum *total, float highest, double sum)
+void
+nn_log_sum_add(NnLogSum *total, float highest, double sum)
 {
 	if (highest > total->highest)
 	{
@@ -101,7 +61,7 @@ log_sum_add(LogSum *total, float highest, double sum)
 }
 
 static double
-log_sum_value(const LogSum *total)
+log_sum_value(const NnLogSum *total)
 {
 	return (double) total->highest + log(total->sum);
 }
@@ -110,14 +70,14 @@ log_sum_value(const LogSum *total)
 static double
 row_log_sum(int n, const float *z)
 {
-	LogSum		total = log_sum_empty;
+	NnLogSum	total = log_sum_empty;
 
 	for (int start = 0; start < n; start += BLOCK_COLUMNS)
 	{
 		int			n_columns = n - start < BLOCK_COLUMNS ? n - start : BLOCK_COLUMNS;
 		float		highest = nn_highest(n_columns, z + start);
 
-		log_sum_add(&total, highest, nn_exp_sum(n_columns, highest, z + start, NULL));
+		nn_log_sum_add(&total, highest, nn_exp_sum(n_columns, highest, z + start, NULL));
 	}
 	return log_sum_value(&total);
 }
@@ -132,7 +92,7 @@ log_probability(float logit, double log_z)
 /* ---- chunks ---------------------------------------------------------------- */
 
 static int
-block_columns(const Chunk *chunk, int b)
+block_columns(const NnChunk *chunk, int b)
 {
 	int			n_left = chunk->table->n_tokens - b * BLOCK_COLUMNS;
 
@@ -140,17 +100,32 @@ block_columns(const Chunk *chunk, int b)
 }
 
 static float *
-block_at(const Chunk *chunk, int b)
+block_at(const NnChunk *chunk, int b)
 {
 	size_t		n_floats = (size_t) chunk->n_rows_max * (size_t) chunk->stride;
 
 	return chunk->block + (chunk->is_backward ? (size_t) b * n_floats : 0);
 }
 
+/* Rows of a chunk over V columns, of M in all; *row_floats is what each keeps of its blocks. */
+static size_t
+chunk_rows(int64_t V, int64_t M, bool is_backward, size_t *row_floats)
+{
+	size_t		n_blocks = (size_t) (V + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
+	size_t		stride = V < BLOCK_COLUMNS ? ((size_t) V + 15) / 16 * 16 : BLOCK_COLUMNS;
+	size_t		n;
+
+	*row_floats = nn_size_mul(stride, is_backward ? n_blocks : 1);
+	n = MAX_CHUNK_BYTES / sizeof(float) / (*row_floats > 0 ? *row_floats : 1);
+	n = n / MIN_CHUNK_ROWS * MIN_CHUNK_ROWS;
+	n = n < MIN_CHUNK_ROWS ? MIN_CHUNK_ROWS : n > MAX_CHUNK_ROWS ? MAX_CHUNK_ROWS : n;
+	return (int64_t) n > M ? (size_t) M : n;
+}
+
 /* Shape and memory of chunks of M rows. */
-static NnStatus
-chunk_create(Chunk *chunk, const NnTokenTable *table, int64_t M, bool is_backward,
-			 NnArena *scratch, NnError *err)
+NnStatus
+nn_chunk_create(NnChunk *chunk, const NnTokenTable *table, int64_t M, bool is_backward,
+				NnArena *scratch, NnError *err)
 {
 	int			V = table->n_tokens;
 	int			n_blocks = (V + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
@@ -163,12 +138,7 @@ chunk_create(Chunk *chunk, const NnTokenTable *table, int64_t M, bool is_backwar
 	chunk->is_backward = is_backward;
 	chunk->n_blocks = n_blocks;
 	chunk->stride = V < BLOCK_COLUMNS ? (V + 15) / 16 * 16 : BLOCK_COLUMNS;
-	row_floats = nn_size_mul((size_t) chunk->stride, is_backward ? (size_t) n_blocks : 1);
-
-	n = MAX_CHUNK_BYTES / sizeof(float) / (row_floats > 0 ? row_floats : 1);
-	n = n / MIN_CHUNK_ROWS * MIN_CHUNK_ROWS;
-	n = n < MIN_CHUNK_ROWS ? MIN_CHUNK_ROWS : n > MAX_CHUNK_ROWS ? MAX_CHUNK_ROWS : n;
-	n = (int64_t) n > M ? (size_t) M : n;
+	n = chunk_rows(V, M, is_backward, &row_floats);
 	chunk->n_rows_max = (int) n;
 
 	chunk->x = NN_TAKE(scratch, float, nn_size_mul(n, E));
@@ -177,7 +147,7 @@ chunk_create(Chunk *chunk, const NnTokenTable *table, int64_t M, bool is_backwar
 	chunk->column = NN_TAKE(scratch, int32_t, n);
 	chunk->logit = NN_TAKE(scratch, float, n);
 	chunk->is_first = NN_TAKE(scratch, bool, n);
-	chunk->total = NN_TAKE(scratch, LogSum, n);
+	chunk->total = NN_TAKE(scratch, NnLogSum, n);
 	chunk->log_z = NN_TAKE(scratch, double, n);
 	chunk->log_p = NN_TAKE(scratch, double, n);
 	chunk->own = NN_TAKE(scratch, double, n);
@@ -199,8 +169,8 @@ chunk_create(Chunk *chunk, const NnTokenTable *table, int64_t M, bool is_backwar
  * The next rows that have a label, from row *next of M on; false if there are no
  * more.
  */
-static bool
-chunk_fill(Chunk *chunk, int64_t M, const float *x, const int32_t *label, int64_t *next)
+bool
+nn_chunk_fill(NnChunk *chunk, int64_t M, const float *x, const int32_t *label, int64_t *next)
 {
 	size_t		E = (size_t) chunk->table->width;
 	int			n = 0;
@@ -228,7 +198,7 @@ chunk_fill(Chunk *chunk, int64_t M, const float *x, const int32_t *label, int64_
 
 /* Row i of block b, whose n logits z become exponentials if they are kept. */
 static void
-scan_row(Chunk *chunk, int i, int b, int n, float *z)
+scan_row(NnChunk *chunk, int i, int b, int n, float *z)
 {
 	int			label = chunk->column[i] - b * BLOCK_COLUMNS;
 	float		highest = nn_highest(n, z);
@@ -245,13 +215,13 @@ scan_row(Chunk *chunk, int i, int b, int n, float *z)
 	if (chunk->smoothing > 0.0)
 		chunk->logit_sum[i] += nn_sum(n, z);
 	chunk->highest[b * chunk->n_rows_max + i] = highest;
-	log_sum_add(&chunk->total[i], highest,
-				nn_exp_sum(n, highest, z, chunk->is_backward ? z : NULL));
+	nn_log_sum_add(&chunk->total[i], highest,
+				   nn_exp_sum(n, highest, z, chunk->is_backward ? z : NULL));
 }
 
 /* The label of row i: log p = log(own softmax + other), and what of p is whose. */
 static void
-mix_row(Chunk *chunk, int i)
+mix_row(NnChunk *chunk, int i)
 {
 	const NnTokenMixture *mixture = chunk->table->mixture;
 	double		log_p = (double) chunk->logit[i] - chunk->log_z[i];
@@ -272,8 +242,8 @@ mix_row(Chunk *chunk, int i)
 }
 
 /* All blocks forward: log Z of each row, and what is told of its label. */
-static NnStatus
-chunk_forward(Chunk *chunk, const NnArena *scratch)
+NnStatus
+nn_chunk_forward(NnChunk *chunk, const NnArena *scratch)
 {
 	const NnTokenTable *table = chunk->table;
 	int			E = table->width;
@@ -302,7 +272,7 @@ chunk_forward(Chunk *chunk, const NnArena *scratch)
 
 /* Is the label of row i the best token?  Of equals the first is. */
 static bool
-is_right(const Chunk *chunk, int i)
+is_right(const NnChunk *chunk, int i)
 {
 	int			label_block = chunk->column[i] / BLOCK_COLUMNS;
 
@@ -322,8 +292,8 @@ is_right(const Chunk *chunk, int i)
  * loss = (1 - eps) (-log p) + (eps / V) sum_v (log Z - z_v)
  * (Szegedy et al. 2016; PyTorch's definition)
  */
-static double
-chunk_loss(const Chunk *chunk)
+double
+nn_chunk_loss(const NnChunk *chunk)
 {
 	double		eps = chunk->smoothing;
 	double		loss = 0.0;
@@ -336,7 +306,7 @@ chunk_loss(const Chunk *chunk)
 
 /* The e of block b become d; then the three gradients. */
 static void
-block_backward(Chunk *chunk, int b, double scale)
+block_backward(NnChunk *chunk, int b, double scale)
 {
 	const NnTokenTable *table = chunk->table;
 	size_t		start = (size_t) b * BLOCK_COLUMNS;
@@ -364,8 +334,8 @@ block_backward(Chunk *chunk, int b, double scale)
 			chunk->dx, (int) E, b > 0);
 }
 
-static NnStatus
-chunk_backward(Chunk *chunk, double scale, const NnArena *scratch)
+NnStatus
+nn_chunk_backward(NnChunk *chunk, double scale, const NnArena *scratch)
 {
 	size_t		E = (size_t) chunk->table->width;
 
@@ -380,8 +350,8 @@ chunk_backward(Chunk *chunk, double scale, const NnArena *scratch)
 }
 
 /* The chunk's rows of dx to where they belong. */
-static void
-chunk_put_dx(const Chunk *chunk, float *dx)
+void
+nn_chunk_put_dx(const NnChunk *chunk, float *dx)
 {
 	size_t		E = (size_t) chunk->table->width;
 
@@ -391,8 +361,8 @@ chunk_put_dx(const Chunk *chunk, float *dx)
 
 /* ---- the whole softmax --------------------------------------------------------- */
 
-static NnStatus
-check_labels(const NnTokenTable *table, int64_t M, const int32_t *label, NnError *err)
+NnStatus
+nn_check_tokens(const NnTokenTable *table, int64_t M, const int32_t *label, NnError *err)
 {
 	for (int64_t m = 0; m < M; m++)
 		if (label[m] >= table->n_tokens)
@@ -406,27 +376,27 @@ nn_token_loss(const NnTokenTable *table, int64_t M, const float *x, const int32_
 			  float label_smoothing, float scale, float *dx, NnArena *scratch,
 			  double *loss, int64_t *n_right, NnError *err)
 {
-	Chunk		chunk;
+	NnChunk		chunk;
 	int64_t		next = 0;
 
-	NN_TRY(check_labels(table, M, label, err));
-	NN_TRY(chunk_create(&chunk, table, M, dx != NULL, scratch, err));
+	NN_TRY(nn_check_tokens(table, M, label, err));
+	NN_TRY(nn_chunk_create(&chunk, table, M, dx != NULL, scratch, err));
 	chunk.smoothing = (double) label_smoothing;
 	if (dx != NULL)
 		memset(dx, 0, (size_t) M * (size_t) table->width * sizeof(float));
 	if (n_right != NULL)
 		*n_right = 0;
 	*loss = 0.0;
-	while (chunk_fill(&chunk, M, x, label, &next))
+	while (nn_chunk_fill(&chunk, M, x, label, &next))
 	{
-		NN_TRY(chunk_forward(&chunk, scratch));
-		*loss += chunk_loss(&chunk);
+		NN_TRY(nn_chunk_forward(&chunk, scratch));
+		*loss += nn_chunk_loss(&chunk);
 		for (int i = 0; n_right != NULL && i < chunk.n_rows; i++)
 			*n_right += is_right(&chunk, i);
 		if (dx != NULL)
 		{
-			NN_TRY(chunk_backward(&chunk, (double) scale, scratch));
-			chunk_put_dx(&chunk, dx);
+			NN_TRY(nn_chunk_backward(&chunk, (double) scale, scratch));
+			nn_chunk_put_dx(&chunk, dx);
 		}
 	}
 	return NN_OK;
@@ -436,15 +406,15 @@ NnStatus
 nn_token_log_likelihood(const NnTokenTable *table, int64_t M, const float *x,
 						const int32_t *label, NnArena *scratch, float *out, NnError *err)
 {
-	Chunk		chunk;
+	NnChunk		chunk;
 	int64_t		next = 0;
 
-	NN_TRY(check_labels(table, M, label, err));
-	NN_TRY(chunk_create(&chunk, table, M, false, scratch, err));
+	NN_TRY(nn_check_tokens(table, M, label, err));
+	NN_TRY(nn_chunk_create(&chunk, table, M, false, scratch, err));
 	memset(out, 0, (size_t) M * sizeof(float));
-	while (chunk_fill(&chunk, M, x, label, &next))
+	while (nn_chunk_fill(&chunk, M, x, label, &next))
 	{
-		NN_TRY(chunk_forward(&chunk, scratch));
+		NN_TRY(nn_chunk_forward(&chunk, scratch));
 		for (int i = 0; i < chunk.n_rows; i++)
 			out[chunk.row[i]] = log_probability(chunk.logit[i], chunk.log_z[i]);
 	}
@@ -469,226 +439,25 @@ nn_token_log_softmax(const NnTokenTable *table, int64_t M, const float *x, float
 	}
 }
 
-/* ---- over a sample --------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------ */
 
-/*
- * The log-uniform distribution over the n_ranks tokens from `first` on, which
- * follows Zipf's law:
- *   P(r) = log((r + 2) / (r + 1)) / log(n_ranks + 1)
- * Tokens are drawn until n_samples different ones have come; with T draws made,
- * token r is among them with probability Q(r) = 1 - (1 - P(r))^T.
- *
- * For a row with label y, given the tokens C that it looks at, the posterior of
- * y being the label among C has logits z_c - log Q(c) (Jean et al. 2015; Bengio
- * and Senecal 2008).  That holds for C = the drawn tokens and y itself: a label
- * of another row which was not drawn would be there far more often than Q says,
- * so it takes no part; and a label that was drawn is there once.
- */
-typedef struct Sample
+size_t
+nn_token_loss_bytes(int V, int E, int64_t M, int64_t n_sampled, bool is_backward)
 {
-	NnTokenTable table;			/* the tokens that all rows look at: always there, or drawn */
-	int32_t    *id;				/* (table.n_tokens) their ids, ascending */
-	int32_t    *place;			/* (V) column + 1; -1 for a label that is none; 0 for the rest */
-	int			first;
-	bool		is_whole;		/* all tokens are in, and Q = 1 */
-	double		n_draws;		/* T */
-	double		log_ranks;		/* log(n_ranks + 1) */
-} Sample;
+	int64_t		columns = n_sampled > 0 && n_sampled < V ? n_sampled : V;
+	size_t		row_floats;
+	size_t		n = chunk_rows(columns, M, is_backward, &row_floats);
+	size_t		row_bytes = sizeof(int64_t) + 2 * sizeof(int32_t) + sizeof(float) + sizeof(bool) + sizeof(NnLogSum) +
+	4 * sizeof(double) + (size_t) (columns / BLOCK_COLUMNS + 1) * sizeof(float);
+	size_t		bytes;
 
-static double
-log_expected_count(const Sample *sample, int32_t id)
-{
-	double		p;
-
-	if (sample->is_whole || id < sample->first)
-		return 0.0;
-	p = log1p(1.0 / (id - sample->first + 1.0)) / sample->log_ranks;
-	return log(-expm1(sample->n_draws * log1p(-p)));
-}
-
-/* Mark n_samples different tokens.  Many must be refused where nearly all are wanted, so this polls. */
-static NnStatus
-draw_tokens(Sample *sample, int V, int n_samples, NnRng *rng, const NnArena *scratch)
-{
-	int64_t		n_draws = 0;
-
-	sample->log_ranks = log(V - sample->first + 1.0);
-	while (n_samples > 0)
+	row_bytes = nn_size_add(row_bytes, nn_size_mul(nn_size_add(2 * (size_t) E, row_floats), sizeof(float)));
+	bytes = nn_size_add(nn_size_mul(n, row_bytes), 16 * 64);	/* pieces are aligned */
+	if (n_sampled > 0)
 	{
-		double		u = (double) (nn_rng_u64(rng) >> 11) * 0x1p-53;
-		int			id = sample->first + (int) (exp(u * sample->log_ranks) - 1.0);
-
-		if ((++n_draws & 0xFFFF) == 0)
-			NN_TRY(nn_arena_poll(scratch));
-		if (id >= V || sample->place[id] != 0)
-			continue;			/* beyond the end by rounding, or drawn before */
-		sample->place[id] = 1;
-		n_samples--;
+		/* the columns' weights, packed ones and gradients; places of all tokens */
+		bytes = nn_size_add(bytes, nn_size_mul((size_t) columns + 64, (3 * (size_t) E + 4) * sizeof(float)));
+		bytes = nn_size_add(bytes, nn_size_mul((size_t) V, sizeof(int32_t)));
 	}
-	sample->n_draws = (double) n_draws;
-	return NN_OK;
-}
-
-/* Gather the rows of the tokens marked in place, with their corrected biases. */
-static NnStatus
-gather_tokens(Sample *sample, const NnTokenTable *table, int n_columns, bool is_backward,
-			  NnArena *scratch, NnError *err)
-{
-	int			E = table->width;
-	size_t		n_floats = nn_size_mul((size_t) n_columns, (size_t) E);
-	float	   *weight = NN_TAKE(scratch, float, n_floats);
-	float	   *bias = NN_TAKE(scratch, float, (size_t) n_columns);
-	float	   *packed = NN_TAKE(scratch, float, nn_pack_floats(E, n_columns));
-	int			n = 0;
-
-	sample->id = NN_TAKE(scratch, int32_t, (size_t) n_columns);
-	if (weight == NULL || bias == NULL || packed == NULL || sample->id == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	if (is_backward)
-	{
-		sample->table.weight_grad = NN_ALLOC(scratch, float, n_floats);
-		sample->table.bias_grad = NN_ALLOC(scratch, float, (size_t) n_columns);
-		if (sample->table.weight_grad == NULL || sample->table.bias_grad == NULL)
-			return nn_fail(err, NN_ENOMEM, "out of memory");
-	}
-	for (int32_t id = 0; id < table->n_tokens; id++)
-	{
-		if (sample->place[id] == 0)
-			continue;
-		memcpy(weight + (size_t) n * (size_t) E, table->weight + (size_t) id * (size_t) E,
-			   (size_t) E * sizeof(float));
-		bias[n] = (float) ((double) table->bias[id] - log_expected_count(sample, id));
-		sample->id[n++] = id;
-		sample->place[id] = n;
-	}
-	nn_pack(weight, E, E, n_columns, true, packed);
-	sample->table.n_tokens = n_columns;
-	sample->table.width = E;
-	sample->table.weight = weight;
-	sample->table.bias = bias;
-	sample->table.packed = packed;
-	sample->table.mixture = table->mixture;
-	return NN_OK;
-}
-
-static NnStatus
-sample_create(Sample *sample, const NnTokenTable *table, int64_t M, const int32_t *label,
-			  int n_samples, int first_sampled, bool is_backward, NnRng *rng,
-			  NnArena *scratch, NnError *err)
-{
-	int			V = table->n_tokens;
-	int			first = first_sampled < 0 ? 0 : first_sampled > V ? V : first_sampled;
-
-	memset(sample, 0, sizeof(*sample));
-	sample->place = NN_ALLOC(scratch, int32_t, (size_t) V);
-	if (sample->place == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	n_samples = n_samples < 1 ? 1 : n_samples;	/* none would have no Q */
-	sample->is_whole = n_samples >= V - first;
-	sample->first = sample->is_whole ? V : first;
-	for (int id = 0; id < sample->first; id++)
-		sample->place[id] = 1;
-	if (sample->is_whole)
-		n_samples = 0;
-	else
-		NN_TRY(draw_tokens(sample, V, n_samples, rng, scratch));
-	NN_TRY(gather_tokens(sample, table, sample->first + n_samples, is_backward, scratch, err));
-	for (int64_t m = 0; m < M; m++)
-		if (label[m] >= 0 && sample->place[label[m]] == 0)
-			sample->place[label[m]] = -1;
-	return NN_OK;
-}
-
-/* A label that is no column: z_y - log Q(y) begins its row's sum. */
-static void
-own_labels_forward(Chunk *chunk, const Sample *sample, const NnTokenTable *table)
-{
-	size_t		E = (size_t) table->width;
-
-	for (int i = 0; i < chunk->n_rows; i++)
-	{
-		int32_t		id = chunk->token[i];
-		const float *w = table->weight + (size_t) id * E;
-		const float *x = chunk->x + (size_t) i * E;
-		double		sum[4] = {(double) table->bias[id] - log_expected_count(sample, id)};
-
-		if (chunk->column[i] >= 0)
-			continue;
-		for (size_t e = 0; e < E; e++)
-			sum[e % 4] += (double) w[e] * (double) x[e];
-		chunk->logit[i] = (float) (sum[0] + sum[1] + sum[2] + sum[3]);
-		log_sum_add(&chunk->total[i], chunk->logit[i], 1.0);
-	}
-}
-
-/* d = scale own (p_y - 1);  dx += d W_y   dW_y += d x   dbias_y += d */
-static void
-own_labels_backward(Chunk *chunk, double scale, const NnTokenTable *table)
-{
-	size_t		E = (size_t) table->width;
-
-	for (int i = 0; i < chunk->n_rows; i++)
-	{
-		size_t		at = (size_t) chunk->token[i] * E;
-		float		d = (float) (scale * chunk->own[i] * expm1((double) chunk->logit[i] - chunk->log_z[i]));
-
-		if (chunk->column[i] >= 0)
-			continue;
-		nn_axpy((int64_t) E, d, table->weight + at, chunk->dx + (size_t) i * E);
-		nn_axpy((int64_t) E, d, chunk->x + (size_t) i * E, table->weight_grad + at);
-		table->bias_grad[chunk->token[i]] += d;
-	}
-}
-
-/* Gradients of the gathered rows to where they belong; say which rows have any. */
-static void
-sample_put_gradients(const Sample *sample, const NnTokenTable *table,
-					 void (*touch) (void *ctx, int32_t row), void *ctx)
-{
-	size_t		E = (size_t) table->width;
-
-	for (int c = 0; c < sample->table.n_tokens; c++)
-	{
-		nn_axpy((int64_t) E, 1.0f, sample->table.weight_grad + (size_t) c * E,
-				table->weight_grad + (size_t) sample->id[c] * E);
-		table->bias_grad[sample->id[c]] += sample->table.bias_grad[c];
-	}
-	for (int32_t id = 0; id < table->n_tokens; id++)
-		if (sample->place[id] != 0)
-			touch(ctx, id);
-}
-
-NnStatus
-nn_token_loss_sampled(const NnTokenTable *table, int64_t M, const float *x,
-					  const int32_t *label, int n_samples, int first_sampled, float scale,
-					  float *dx, NnRng *rng, void (*touch) (void *ctx, int32_t row), void *ctx,
-					  NnArena *scratch, double *loss, NnError *err)
-{
-	Sample		sample;
-	Chunk		chunk;
-	int64_t		next = 0;
-
-	NN_TRY(check_labels(table, M, label, err));
-	NN_TRY(sample_create(&sample, table, M, label, n_samples, first_sampled, dx != NULL, rng,
-						 scratch, err));
-	NN_TRY(chunk_create(&chunk, &sample.table, M, dx != NULL, scratch, err));
-	chunk.place = sample.place;
-	if (dx != NULL)
-		memset(dx, 0, (size_t) M * (size_t) table->width * sizeof(float));
-	*loss = 0.0;
-	while (chunk_fill(&chunk, M, x, label, &next))
-	{
-		own_labels_forward(&chunk, &sample, table);
-		NN_TRY(chunk_forward(&chunk, scratch));
-		*loss += chunk_loss(&chunk);
-		if (dx != NULL)
-		{
-			NN_TRY(chunk_backward(&chunk, (double) scale, scratch));
-			own_labels_backward(&chunk, (double) scale, table);
-			chunk_put_dx(&chunk, dx);
-		}
-	}
-	if (dx != NULL)
-		sample_put_gradients(&sample, table, touch, ctx);
-	return NN_OK;
+	return bytes;
 }

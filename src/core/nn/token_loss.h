@@ -71,4 +71,10 @@ NnStatus	nn_token_log_likelihood(const NnTokenTable *table, int64_t M, const flo
 /* All log-probabilities of M rows into out (M, V): for decoding, where M is a beam. */
 void		nn_token_log_softmax(const NnTokenTable *table, int64_t M, const float *x, float *out);
 
+/*
+ * Scratch bytes at most of M rows over V tokens of width E: of a loss (is_backward), or
+ * of log-likelihoods.  n_sampled: columns of a sampled softmax, 0 if it is whole.
+ */
+size_t		nn_token_loss_bytes(int V, int E, int64_t M, int64_t n_sampled, bool is_backward);
+
 #endif							/* NN_TOKEN_LOSS_H */

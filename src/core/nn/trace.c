@@ -231,7 +231,7 @@ reach_language(NnReach *reach, NnError *err)
 {
 	const NnNet *net = reach->net;
 	const NnBatch *batch = reach->batch;
-	NnTokenTable table = nn_net_token_table(net, false);
+	NnTokenTable table = nn_net_token_table(net, false, false);
 	size_t		H = (size_t) net->stack.hidden;
 	bool		has_readout = net->readout.weight != NULL;
 	float	   *p = NN_TAKE(reach->scratch, float, (size_t) table.n_tokens);

@@ -49,6 +49,7 @@ void		nn_feature_index_destroy(NnFeatureIndex *index);
 int64_t		nn_feature_index_n(const NnFeatureIndex *index);
 const uint64_t *nn_feature_index_keys(const NnFeatureIndex *index); /* ascending */
 int32_t		nn_feature_index_find(const NnFeatureIndex *index, uint64_t key);	/* row or -1 */
+void		nn_feature_index_find_all(const NnFeatureIndex *index, const uint64_t *keys, int n, int32_t *rows);
 size_t		nn_feature_index_size_bytes(const NnFeatureIndex *index);
 
 #endif							/* NN_FEATURES_H */

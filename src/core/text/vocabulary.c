@@ -169,10 +169,11 @@ merge_parts(const NnVocabulary *vocabulary, Cut *cut, int i)
 
 /*
  * Cut at most NN_WORD_BYTES bytes: of all neighbors, the first two of those that
- * were merged earliest in learning are merged, until none are left.
+ * were merged earliest in learning are merged, until none are left or only n_least
+ * units.
  */
 static int
-encode_units(const NnVocabulary *vocabulary, const char *bytes, int n_bytes, int32_t *ids)
+encode_units(const NnVocabulary *vocabulary, const char *bytes, int n_bytes, int n_least, int32_t *ids)
 {
 	Cut			cut;
 	int			i;
@@ -187,7 +188,7 @@ encode_units(const NnVocabulary *vocabulary, const char *bytes, int n_bytes, int
 	cut.starts[n_bytes] = (int16_t) n_bytes;
 	for (i = 0; i < n_bytes; i++)
 		look_up_merge(vocabulary, &cut, i);
-	for (;;)
+	while (cut.n > n_least)
 	{
 		int			best = 0;
 
@@ -203,29 +204,40 @@ encode_units(const NnVocabulary *vocabulary, const char *bytes, int n_bytes, int
 }
 
 /* Words longer than a tokenizer makes are cut every NN_WORD_BYTES bytes first. */
+static int
+encode_parts(const NnVocabulary *vocabulary, const char *bytes, int n_bytes, int n_least, int32_t *ids)
+{
+	int			n = 0;
+
+	while (n_bytes > 0)
+	{
+		int			n_here = n_bytes < NN_WORD_BYTES ? n_bytes : NN_WORD_BYTES;
+
+		n += encode_units(vocabulary, bytes, n_here, n_least, ids + n);
+		bytes += n_here;
+		n_bytes -= n_here;
+	}
+	return n;
+}
+
+int
+nn_vocabulary_cut(const NnVocabulary *vocabulary, const char *bytes, int n_bytes, int32_t *ids)
+{
+	return encode_parts(vocabulary, bytes, n_bytes, 2, ids);
+}
+
 int
 nn_vocabulary_encode(const NnVocabulary *vocabulary, const char *bytes, int n_bytes,
 					 int32_t *ids, bool *is_known)
 {
 	int			id = nn_vocabulary_find(vocabulary, bytes, n_bytes);
-	int			n = 0;
 
 	if (is_known != NULL)
 		*is_known = id >= 0;
-	if (id >= 0)
-	{
-		ids[0] = id;
-		return 1;
-	}
-	while (n_bytes > 0)
-	{
-		int			n_here = n_bytes < NN_WORD_BYTES ? n_bytes : NN_WORD_BYTES;
-
-		n += encode_units(vocabulary, bytes, n_here, ids + n);
-		bytes += n_here;
-		n_bytes -= n_here;
-	}
-	return n;
+	if (id < 0)
+		return encode_parts(vocabulary, bytes, n_bytes, 1, ids);
+	ids[0] = id;
+	return 1;
 }
 
 /* No space is written where nothing stands before it. */

@@ -53,6 +53,12 @@ int			nn_vocabulary_find(const NnVocabulary *vocabulary, const char *bytes, int 
 int			nn_vocabulary_encode(const NnVocabulary *vocabulary, const char *bytes, int n_bytes,
 								 int32_t *ids, bool *is_known);
 
+/*
+ * A word cut into units, known or not, and into two at least: the last merges of one
+ * that is a unit as a whole are left away.
+ */
+int			nn_vocabulary_cut(const NnVocabulary *vocabulary, const char *bytes, int n_bytes, int32_t *ids);
+
 /* The bytes of a run of tokens appended to out; a space before each token whose is_glued is false (is_glued may be NULL: a space before each). */
 NnStatus	nn_vocabulary_decode(const NnVocabulary *vocabulary, const int32_t *ids,
 								 const bool *is_glued, int n, NnArray *out);

@@ -148,9 +148,12 @@ nn_pack_language(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 	for (int r = 0; r < batch->n_sequences; r++)
 	{
 		int64_t		first = examples->token_start[example[r]];
+		int			n = (int) (examples->token_start[example[r] + 1] - first);
 
-		write_next(batch, r, examples->token + first, (int) (examples->token_start[example[r] + 1] - first),
-				   key, next, before);
+		write_next(batch, r, examples->token + first, n, key, next, before);
+		/* a text that was cut does not end there */
+		if (examples->label != NULL)
+			next[batch->offset[n] + r] = examples->label[example[r]];
 	}
 	batch->row_label = next;
 	batch->row_label_back = before;

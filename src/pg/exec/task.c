@@ -55,7 +55,7 @@ static const LstmTaskFacts facts[] = {
 	"what comes next in a text", "lstm_generate or lstm_score", "perplexity"},
 	[NN_TASK_FORECAST] = {NUMBERS, ONE(LSTM_TARGET_NONE) | ONE(LSTM_TARGET_NUMBERS), NEEDS_NUMBERS,
 		"no target column, or one of numbers (real[]) that follow those of the input",
-	"a forecast", "lstm_forecast", "mean absolute error"},
+	"a forecast", "lstm_forecast", "mean absolute error of the median"},
 };
 
 NnTask
