@@ -16,7 +16,7 @@ endif
 CLANG_CC ?= clang
 FUZZ_SECONDS ?= 30
 FUZZ_JOBS ?= 2
-CORE_LIBS = -lutf8proc -lm -ldl
+CORE_LIBS = -lutf8proc -lm -ldl -pthread
 
 CC_IS_CLANG := $(findstring clang,$(shell $(CC) --version 2>/dev/null))
 
@@ -34,7 +34,7 @@ unit_sources := $(patsubst $(here)/%,%,$(sort $(wildcard $(here)/test/unit/*.c))
 unit_mains := $(patsubst $(here)/%,%,$(sort $(shell grep -lE '$(main_regex)' $(addprefix $(here)/,$(unit_sources)) /dev/null)))
 unit_helpers := $(filter-out $(unit_mains),$(unit_sources))
 fuzz_sources := $(patsubst $(here)/%,%,$(sort $(wildcard $(here)/test/fuzz/fuzz_*.c)))
-bench_sources := $(patsubst $(here)/%,%,$(sort $(wildcard $(here)/bench/*.c)))
+bench_sources := $(patsubst $(here)/%,%,$(sort $(wildcard $(here)/bench/*.c $(here)/bench/*/*.c)))
 
 unit_programs := $(patsubst test/unit/%.c,build/check/bin/%,$(unit_mains))
 fuzz_programs := $(patsubst test/fuzz/%.c,build/fuzz/bin/%,$(fuzz_sources))

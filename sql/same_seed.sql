@@ -51,6 +51,11 @@ RESET ALL;
 SELECT count(lstm_predict('seeded_body', body)) FROM ticket;
 SELECT digest_of('ticket', 'body', 'cause', '{}') = :'digest' AS is_same;
 
+-- By several processes, or as many of them as the server has slots for.
+SET client_min_messages = warning;
+SELECT count(DISTINCT digest_of('ticket', 'body', 'cause', '{"shards": 4}' || jsonb_build_object('workers', w))) FROM unnest('{1,2,3,4}'::int[]) w;
+RESET client_min_messages;
+
 -- Another seed, other rows, other options: other bytes.  Seed 1 is the default.
 SELECT digest_of('ticket', 'body', 'cause', '{"seed": 1}') = :'digest' AS is_default;
 SELECT count(DISTINCT digest_of('ticket', 'body', 'cause', jsonb_build_object('seed', seed)))

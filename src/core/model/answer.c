@@ -3,7 +3,8 @@
  *
  * Encode all inputs, put them in order of length, cut them into packed batches
  * of bounded size, run the net, put the numbers back in the order of the inputs.
- * One input takes the same road.
+ * One input takes the same road.  Scratch keeps what was encoded; what a batch takes
+ * is forgotten at its end.
  */
 #include "model/answer.h"
 
@@ -12,12 +13,17 @@
 #include "kern/kern.h"
 #include "model/encode.h"
 
-/* A batch ends at so many sequences or, past its first, so many rows. */
-#define BATCH_SEQUENCES	64
+/*
+ * A batch ends at so many sequences or, past its first, so many rows.  From 12 to 128
+ * sequences take the same time (bench/answer.c): their states stay in the L2 cache,
+ * and the more there are, the more words they share.
+ */
+#define BATCH_SEQUENCES	48
 #define BATCH_ROWS		16384
 
-/* The most that one batch may hold while it is answered: a single very long input is refused beyond it. */
-#define BATCH_BYTES		((size_t) 1024 * 1024 * 1024)
+/* ... or so many bytes; a single input may take more, up to */
+#define BATCH_BYTES		((size_t) 128 * 1024 * 1024)
+#define INPUT_BYTES		((size_t) 1024 * 1024 * 1024)
 
 int
 nn_answer_hidden(const NnModel *model)
@@ -90,9 +96,20 @@ check_answers(const NnModel *model, int n, const float *out, NnError *err)
 	return nn_fail_hint(err, "Its numbers are far outside those of the training, or the weights file is damaged.");
 }
 
+/* How many rows a batch of several sequences may have. */
+static int64_t
+rows_at_once(const NnModel *model)
+{
+	NnBatchSize size = {.B = BATCH_SEQUENCES, .N = BATCH_ROWS, .U = BATCH_ROWS};
+
+	while (size.N > 1 && nn_net_batch_bytes(&model->spec, false, &size) > BATCH_BYTES)
+		size.U = size.N /= 2;
+	return size.N;
+}
+
 /* How many of the sorted picks make the next batch. */
 static int
-batch_size(const NnExamples *examples, const int32_t *pick, int n)
+batch_size(const NnExamples *examples, const int32_t *pick, int n, int64_t max_rows)
 {
 	int64_t		rows = 0;
 	int			size = 0;
@@ -100,7 +117,7 @@ batch_size(const NnExamples *examples, const int32_t *pick, int n)
 	while (size < n && size < BATCH_SEQUENCES)
 	{
 		rows += example_length(examples, pick[size]);
-		if (size > 0 && rows > BATCH_ROWS)
+		if (size > 0 && rows > max_rows)
 			break;
 		size++;
 	}
@@ -116,11 +133,11 @@ check_memory(const NnModel *model, const NnExamples *examples, const int32_t *pi
 	for (int i = 0; i < n; i++)
 		rows += example_length(examples, pick[i]);
 	n_bytes = nn_net_batch_bytes(&model->spec, false, &(NnBatchSize) {.B = n, .N = rows, .U = rows});
-	if (n_bytes <= BATCH_BYTES)
+	if (n_bytes <= INPUT_BYTES)
 		return NN_OK;
 	nn_fail(err, NN_ELIMIT, "answering an input this long would need too much memory");
 	nn_fail_detail(err, "It has %lld tokens or steps within the model's max_tokens, which take %zu MB; the limit is %zu MB.",
-				   (long long) rows, n_bytes >> 20, BATCH_BYTES >> 20);
+				   (long long) rows, n_bytes >> 20, INPUT_BYTES >> 20);
 	return nn_fail_hint(err, "Cut the input, or train with a smaller \"max_tokens\".");
 }
 
@@ -160,6 +177,7 @@ nn_answer(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
 	NnExamples	examples;
 	int32_t    *pick;
 	int32_t    *spare;
+	int64_t		max_rows = rows_at_once(model);
 
 	NN_TRY(nn_encode(model, inputs, n, scratch, &examples, readings, err));
 	pick = NN_TAKE(scratch, int32_t, (size_t) n);
@@ -171,12 +189,14 @@ nn_answer(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
 	sort_by_length(&examples, pick, spare, n);
 	for (int done = 0; done < n;)
 	{
-		int			size = batch_size(&examples, pick + done, n - done);
+		int			size = batch_size(&examples, pick + done, n - done, max_rows);
+		NnArenaMark mark = nn_arena_mark(scratch);
 
 		if (model->env->poll(model->env->ctx) != 0)
 			return nn_fail(err, NN_ECANCELED, "canceled");
 		NN_TRY(check_memory(model, &examples, pick + done, size, err));
 		NN_TRY(answer_batch(model, &examples, pick + done, size, scratch, out, hidden, err));
+		nn_arena_rewind(scratch, &mark);
 		done += size;
 	}
 	return NN_OK;

@@ -111,6 +111,14 @@ nn_encode_check(const NnModel *model, const NnValue *input, NnError *err)
 
 /* ---- text ---------------------------------------------------------------------- */
 
+/* Keys of words and pairs that are looked up at once: memory answers them side by side. */
+#define N_WAITING	32
+
+/* As many as a word may have n-grams. */
+#define MAX_KEYS	(3 * NN_WORD_CHARACTERS + 8)
+
+_Static_assert(N_WAITING <= MAX_KEYS, "they are looked up by one function");
+
 /* The lists of one text while it is read. */
 typedef struct TextLists
 {
@@ -123,19 +131,41 @@ typedef struct TextLists
 	int64_t		n_used;
 	int64_t		n_unknown;
 	uint64_t	last_key;		/* of the word before; 0: none */
+	uint64_t	waiting[N_WAITING]; /* keys of words and pairs that are looked up together */
+	int			n_waiting;
 } TextLists;
 
+/* The rows of those keys that have one, in their order. */
 static bool
-add_row(TextLists *lists, NnList *list, uint64_t key)
+add_rows(TextLists *lists, NnList *list, const uint64_t *keys, int n)
 {
-	int32_t		row = nn_feature_index_find(lists->model->features, key);
+	int32_t		rows[MAX_KEYS];
 
-	if (row < 0)
-		return true;
-	if (!nn_list_reserve(list, 1, lists->scratch))
+	if (!nn_list_reserve(list, n, lists->scratch))
 		return false;
-	list->item[list->n++] = row;
+	nn_feature_index_find_all(lists->model->features, keys, n, rows);
+	for (int i = 0; i < n; i++)
+	{
+		list->item[list->n] = rows[i];
+		list->n += rows[i] >= 0;
+	}
 	return true;
+}
+
+static bool
+add_waiting(TextLists *lists)
+{
+	int			n = lists->n_waiting;
+
+	lists->n_waiting = 0;
+	return add_rows(lists, lists->rows, lists->waiting, n);
+}
+
+static bool
+add_key(TextLists *lists, uint64_t key)
+{
+	lists->waiting[lists->n_waiting++] = key;
+	return lists->n_waiting < N_WAITING || add_waiting(lists);
 }
 
 static bool
@@ -156,17 +186,16 @@ add_word_features(TextLists *lists, const NnWord *word)
 		bytes = folded;
 	}
 	key = nn_hash_bytes(bytes, (uint64_t) n_bytes, 0);
-	ok = add_row(lists, lists->rows, nn_feature_word(key));
+	ok = add_key(lists, nn_feature_word(key));
 	if (lists->last_key != 0)
-		ok = ok && add_row(lists, lists->rows, nn_feature_pair(lists->last_key, key));
+		ok = ok && add_key(lists, nn_feature_pair(lists->last_key, key));
 	lists->last_key = key;
 	if (ok && lists->model->has_ngrams)
 	{
-		uint64_t	keys[3 * NN_WORD_CHARACTERS + 8];
+		uint64_t	keys[MAX_KEYS];
 		int			n = nn_feature_ngrams(bytes, n_bytes, keys);
 
-		for (int i = 0; i < n && ok; i++)
-			ok = add_row(lists, &lists->ngrams, keys[i]);
+		ok = add_rows(lists, &lists->ngrams, keys, n);
 	}
 	return ok;
 }
@@ -241,11 +270,14 @@ read_value(TextLists *lists, const NnValue *input, int32_t *n_words, NnError *er
 	lists->ngrams.n = 0;
 	lists->n_text_tokens = lists->n_used = lists->n_unknown = 0;
 	lists->last_key = 0;
+	lists->n_waiting = 0;
 	if (input->kind == NN_VALUE_TEXT)
 		NN_TRY(read_text(lists, input->text, input->n_bytes, err));
 	else
 		for (int i = 0; i < input->n_words; i++)
 			NN_TRY(read_text(lists, input->words[i], input->word_bytes[i], err));
+	if (!add_waiting(lists))
+		return nn_fail(err, NN_ENOMEM, "out of memory");
 	*n_words = (int32_t) (lists->rows->n - first);
 	if (!nn_list_reserve(lists->rows, lists->ngrams.n, lists->scratch))
 		return nn_fail(err, NN_ENOMEM, "out of memory");

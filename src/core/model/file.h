@@ -49,6 +49,14 @@ NnStatus	nn_file_read(NnModel **model, const void *bytes, size_t n_bytes, size_t
 						 const NnEnv *env, NnError *err);
 
 /*
+ * The same for a model that several processes are to share: what it consists of comes
+ * from home, and what reading and answering take besides from env.  home, like any
+ * env, may be a copy; env must stand where it is as long as the model does.
+ */
+NnStatus	nn_file_read_into(NnModel **model, const void *bytes, size_t n_bytes, size_t limit_bytes,
+							  const NnEnv *home, const NnEnv *env, NnError *err);
+
+/*
  * The facts alone: the header is checked, and the spec in it (whose n_outputs is the
  * number of labels); the tensors' numbers are not read.  For views.
  */

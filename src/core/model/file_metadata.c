@@ -59,6 +59,18 @@ nn_file_has_labels(const NnSpec *spec)
 }
 
 int
+nn_file_features(const NnSpec *spec)
+{
+	return spec->wide == NN_WIDE_BAG ? spec->wide_inputs : spec->document_words;
+}
+
+const char *
+nn_file_keys_name(const NnSpec *spec)
+{
+	return spec->wide == NN_WIDE_BAG ? NN_FILE_KEYS : NN_FILE_DOCUMENT_KEYS;
+}
+
+int
 nn_file_flat_steps(const NnSpec *spec)
 {
 	if (spec->wide != NN_WIDE_FLAT)
@@ -281,6 +293,12 @@ read_task_members(Members *members, NnSpec *spec)
 			NN_TRY(integer_member(members, "decoder_layers", NN_MAX_LAYERS, &spec->decoder_layers));
 			NN_TRY(boolean_member(members, "copy", &spec->has_copy));
 			return integer_member(members, "channels", NN_MAX_EMBEDDING, &spec->channels);
+		case NN_TASK_LANGUAGE:
+			/* younger than the others */
+			if (!has_member(members, "document_words"))
+				return NN_OK;
+			NN_TRY(integer_member(members, "document_words", NN_MAX_WIDE_INPUTS, &spec->document_words));
+			return integer_member(members, "document", NN_MAX_DOCUMENT, &spec->document);
 		case NN_TASK_FORECAST:
 			NN_TRY(integer_member(members, "horizon", NN_MAX_HORIZON, &spec->horizon));
 			return integer_member(members, "quantiles", NN_MAX_OUTPUTS, &spec->n_quantiles);

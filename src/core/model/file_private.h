@@ -19,6 +19,7 @@
 #define NN_FILE_LENGTHS			"vocabulary.lengths"
 #define NN_FILE_BYTES			"vocabulary.bytes"
 #define NN_FILE_KEYS			"bag.keys"
+#define NN_FILE_DOCUMENT_KEYS	"document.keys"
 #define NN_FILE_MEAN			"input.mean"
 #define NN_FILE_SCALE			"input.scale"
 #define NN_FILE_TARGET			"target"
@@ -49,6 +50,12 @@ bool		nn_file_has_labels(const NnSpec *spec);
 /* Steps of every input, if they must be so many: where the wide branch is flat; else 0. */
 int			nn_file_flat_steps(const NnSpec *spec);
 
+/* Features that the model knows by their keys: the bag's, or words with a document vector. */
+int			nn_file_features(const NnSpec *spec);
+
+/* The tensor of their keys. */
+const char *nn_file_keys_name(const NnSpec *spec);
+
 /* Names of units as they stand in "reading"; -1 from nn_file_unit_from_name() if unknown. */
 const char *nn_file_unit_name(NnUnit unit);
 int			nn_file_unit_from_name(const char *name);
@@ -57,7 +64,8 @@ int			nn_file_unit_from_name(const char *name);
 
 typedef struct NnFileReader
 {
-	const NnEnv *env;
+	const NnEnv *env;			/* the scratch arena's, and polled */
+	const NnEnv *home;			/* the model's */
 	NnArena    *scratch;
 	size_t		limit_bytes;	/* SIZE_MAX: none */
 	NnSafetensors file;

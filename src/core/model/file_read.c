@@ -8,10 +8,13 @@
  *      (file_metadata.c);
  *   3. the file is long enough for as many numbers as the spec has, and what the
  *      spec will take in memory is within the limit;
- *   4. only now the net is created, and each of its tensors found, of the right
+ *   4. vocabulary, bag keys, standardization, the rules of tags;
+ *   5. only now the net is created, and each of its tensors found, of the right
  *      shape, and finite;
- *   5. vocabulary, bag keys, standardization, the rules of tags;
  *   6. no tensor is left over.
+ *
+ * The net comes last because an arena doubles: small pieces behind a large block
+ * would ask for another one as large.
  *
  * What is read lives in a scratch arena until the end; the model owns copies.
  */
@@ -19,6 +22,11 @@
 
 #include <math.h>
 #include <string.h>
+
+#include "model/pieces.h"
+
+/* Input sides of words that are computed beforehand: about 2000 of a network of the usual size. */
+#define PROJECTED_BYTES ((size_t) 8 * 1024 * 1024)
 
 /* ---- memory --------------------------------------------------------------------- */
 
@@ -147,7 +155,7 @@ read_vocabulary(NnFileReader *reader)
 	NN_TRY(take_vector(reader, NN_FILE_BYTES, NN_DTYPE_U8, -1, &bytes));
 	NN_TRY(nn_file_reserve(reader, nn_size_add((size_t) model->spec.vocabulary * VOCABULARY_ENTRY_BYTES, bytes->n_bytes)));
 	status = nn_vocabulary_read(&model->vocabulary, reader->n_units, lengths->data, lengths->n_bytes,
-								bytes->data, bytes->n_bytes, reader->env, &part);
+								bytes->data, bytes->n_bytes, reader->home, &part);
 	return status == NN_OK ? NN_OK : nn_file_pass_on(reader->err, status, &part);
 }
 
@@ -157,11 +165,12 @@ read_features(NnFileReader *reader)
 	NnModel    *model = reader->model;
 	const NnSafetensor *keys;
 	NnError		part;
+	int			n = nn_file_features(&model->spec);
 	NnStatus	status;
 
-	NN_TRY(take_vector(reader, NN_FILE_KEYS, NN_DTYPE_I64, model->spec.wide_inputs, &keys));
-	NN_TRY(nn_file_reserve(reader, (size_t) model->spec.wide_inputs * FEATURE_KEY_BYTES));
-	status = nn_feature_index_read(&model->features, keys->data, model->spec.wide_inputs, reader->env, &part);
+	NN_TRY(take_vector(reader, nn_file_keys_name(&model->spec), NN_DTYPE_I64, n, &keys));
+	NN_TRY(nn_file_reserve(reader, (size_t) n * FEATURE_KEY_BYTES));
+	status = nn_feature_index_read(&model->features, keys->data, n, reader->home, &part);
 	return status == NN_OK ? NN_OK : nn_file_pass_on(reader->err, status, &part);
 }
 
@@ -266,25 +275,55 @@ read_facts(NnFileReader *reader, const void *bytes, size_t n_bytes, NnSpec *spec
 	return check_extent(reader, spec);
 }
 
+/*
+ * Input sides of the most frequent words, if there is room: no more than what is
+ * there already, and than one block of the arena.
+ */
+static NnStatus
+project_words(NnFileReader *reader)
+{
+	NnModel    *model = reader->model;
+	size_t		n_each = nn_net_projected_bytes(model->net);
+	size_t		n_room = nn_arena_bytes(model->arena) < PROJECTED_BYTES ? nn_arena_bytes(model->arena) : PROJECTED_BYTES;
+	NnStatus	status;
+	int32_t		first;
+	int32_t		n;
+
+	if (n_each == 0 || nn_size_add(bytes_held(reader), arena_growth(n_room, n_room)) > reader->limit_bytes)
+		return NN_OK;
+	first = 256 + nn_vocabulary_n_units(model->vocabulary);
+	n = model->spec.vocabulary - first;
+	if ((size_t) n > (n_room - 128) / n_each)
+		n = (int32_t) ((n_room - 128) / n_each);
+	if (n <= 0)
+		return NN_OK;
+	status = nn_net_project(model->net, first, n, reader->err);
+	/* answers can do without */
+	return status == NN_ENOMEM ? NN_OK : status;
+}
+
 static NnStatus
 read_model(NnFileReader *reader, const void *bytes, size_t n_bytes)
 {
+	bool	   *starts_word = NULL;
 	NnSpec		spec;
 
 	NN_TRY(read_facts(reader, bytes, n_bytes, &spec));
-	NN_TRY(nn_file_reserve(reader, sizeof(NnModel) + 16 * 1024));
-	NN_TRY(nn_model_create(&reader->model, reader->env, reader->err));
+	NN_TRY(nn_file_reserve(reader, nn_size_add(nn_net_bytes(&spec, false), sizeof(NnModel) + 16 * 1024)));
+	NN_TRY(nn_model_create(&reader->model, reader->home, reader->err));
 	reader->model->spec = spec;
 	NN_TRY(nn_file_read_reading(reader));
 	if (nn_file_has_labels(&spec))
 		NN_TRY(nn_file_read_labels(reader));
 	NN_TRY(nn_file_read_training(reader));
-	NN_TRY(read_net(reader));
 	if (spec.vocabulary > 0)
+	{
 		NN_TRY(read_vocabulary(reader));
+		NN_TRY(nn_find_pieces(reader->model, reader->model->arena, &starts_word, reader->err));
+	}
 	else if (reader->n_units != 0)
 		return nn_file_malformed(reader->err, "It has units but no vocabulary.");
-	if (spec.wide == NN_WIDE_BAG)
+	if (nn_file_features(&spec) > 0)
 		NN_TRY(read_features(reader));
 	if (spec.input != NN_INPUT_TEXT)
 		NN_TRY(read_channels(reader));
@@ -292,16 +331,19 @@ read_model(NnFileReader *reader, const void *bytes, size_t n_bytes)
 		NN_TRY(read_target(reader));
 	if (spec.task == NN_TASK_TAG)
 		NN_TRY(make_tag_rules(reader));
+	NN_TRY(read_net(reader));
+	nn_use_pieces(reader->model, starts_word);
 	NN_TRY(check_all_taken(reader));
 	nn_net_pack(reader->model->net);
-	return NN_OK;
+	return project_words(reader);
 }
 
 static NnStatus
-start(NnFileReader *reader, size_t limit_bytes, const NnEnv *env, NnError *err)
+start(NnFileReader *reader, size_t limit_bytes, const NnEnv *home, const NnEnv *env, NnError *err)
 {
 	memset(reader, 0, sizeof(*reader));
 	reader->env = env;
+	reader->home = home;
 	reader->limit_bytes = limit_bytes == 0 ? SIZE_MAX : limit_bytes;
 	reader->err = err;
 	reader->scratch = nn_arena_create(env);
@@ -309,14 +351,14 @@ start(NnFileReader *reader, size_t limit_bytes, const NnEnv *env, NnError *err)
 }
 
 NnStatus
-nn_file_read(NnModel **model, const void *bytes, size_t n_bytes, size_t limit_bytes,
-			 const NnEnv *env, NnError *err)
+nn_file_read_into(NnModel **model, const void *bytes, size_t n_bytes, size_t limit_bytes,
+				  const NnEnv *home, const NnEnv *env, NnError *err)
 {
 	NnFileReader reader;
 	NnStatus	status;
 
 	*model = NULL;
-	NN_TRY(start(&reader, limit_bytes, env, err));
+	NN_TRY(start(&reader, limit_bytes, home, env, err));
 	status = read_model(&reader, bytes, n_bytes);
 	nn_arena_destroy(reader.scratch);
 	if (status != NN_OK)
@@ -324,8 +366,16 @@ nn_file_read(NnModel **model, const void *bytes, size_t n_bytes, size_t limit_by
 		nn_model_destroy(reader.model);
 		return status;
 	}
+	reader.model->env = env;
 	*model = reader.model;
 	return NN_OK;
+}
+
+NnStatus
+nn_file_read(NnModel **model, const void *bytes, size_t n_bytes, size_t limit_bytes,
+			 const NnEnv *env, NnError *err)
+{
+	return nn_file_read_into(model, bytes, n_bytes, limit_bytes, env, env, err);
 }
 
 NnStatus
@@ -334,7 +384,7 @@ nn_file_peek(const void *bytes, size_t n_bytes, NnSpec *spec, const NnEnv *env, 
 	NnFileReader reader;
 	NnStatus	status;
 
-	NN_TRY(start(&reader, 0, env, err));
+	NN_TRY(start(&reader, 0, env, env, err));
 	status = read_facts(&reader, bytes, n_bytes, spec);
 	nn_arena_destroy(reader.scratch);
 	return status;

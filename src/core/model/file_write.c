@@ -84,7 +84,7 @@ check_channels(const NnModel *model, NnError *err)
 static NnStatus
 check_tables(const NnModel *model, NnError *err)
 {
-	int64_t		n_features = model->spec.wide == NN_WIDE_BAG ? model->spec.wide_inputs : 0;
+	int64_t		n_features = nn_file_features(&model->spec);
 
 	if ((model->vocabulary != NULL ? nn_vocabulary_n(model->vocabulary) : 0) != model->spec.vocabulary ||
 		(model->features != NULL ? nn_feature_index_n(model->features) : 0) != n_features)
@@ -173,6 +173,10 @@ write_task_members(NnArray *out, const NnSpec *spec)
 		case NN_TASK_CAPTION:
 			return nn_write_format(out, ",\"decoder_layers\":%d,\"copy\":%s,\"channels\":%d",
 								   spec->decoder_layers, boolean_text(spec->has_copy), spec->channels);
+		case NN_TASK_LANGUAGE:
+			if (spec->document_words == 0)
+				return NN_OK;
+			return nn_write_format(out, ",\"document_words\":%d,\"document\":%d", spec->document_words, spec->document);
 		case NN_TASK_FORECAST:
 			return nn_write_format(out, ",\"horizon\":%d,\"quantiles\":%d", spec->horizon, spec->n_quantiles);
 		default:
@@ -316,7 +320,7 @@ add_tensors(Writer *writer)
 		add_tensor(writer, NN_FILE_BYTES, NN_DTYPE_U8, writer->bytes.data, (int64_t) writer->bytes.n);
 	}
 	if (model->features != NULL)
-		add_tensor(writer, NN_FILE_KEYS, NN_DTYPE_I64, nn_feature_index_keys(model->features),
+		add_tensor(writer, nn_file_keys_name(&model->spec), NN_DTYPE_I64, nn_feature_index_keys(model->features),
 				   nn_feature_index_n(model->features));
 	if (model->spec.input != NN_INPUT_TEXT)
 	{

@@ -7,18 +7,16 @@
 #include <string.h>
 
 #include "base/rng.h"
+#include "model/pieces.h"
 
-/* The spread that given word vectors are scaled to, measured best for GloVe (doc/recipes.md). */
-#define VECTOR_DEVIATION	0.3
-
-/* Scale factor that gives all kept vectors VECTOR_DEVIATION. */
+/* Scale factor that gives all kept vectors NN_VECTOR_DEVIATION. */
 static float
 vector_scale(const NnLearner *learner)
 {
 	double		squares = nn_sum_squares((int64_t) learner->vectors.n, learner->vectors.data);
 	double		deviation = sqrt(squares / (double) learner->vectors.n);
 
-	return deviation > 1e-12 ? (float) (VECTOR_DEVIATION / deviation) : 1.0f;
+	return deviation > 1e-12 ? (float) (NN_VECTOR_DEVIATION / deviation) : 1.0f;
 }
 
 /* Given word vectors replace the first weights of their words. */
@@ -93,6 +91,7 @@ train_once(NnLearner *learner, int n_epochs, NnTrainReport *report, NnError *err
 	NnModel    *model = learner->model;
 	NnTrainOptions options;
 	NnRng		rng;
+	bool	   *starts_word;
 
 	nn_rng_seed(&rng, (uint64_t) learner->options.seed);
 	NN_TRY(weigh_classes(learner, err));
@@ -106,17 +105,31 @@ train_once(NnLearner *learner, int n_epochs, NnTrainReport *report, NnError *err
 		!nn_arena_reserve(model->net_arena, nn_net_bytes(&model->spec, true)))
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	NN_TRY(nn_net_create(&model->net, model->net_arena, &model->spec, true, err));
+	NN_TRY(nn_find_pieces(model, model->arena, &starts_word, err));
+	nn_use_pieces(model, starts_word);
 	NN_TRY(nn_net_init(model->net, &rng));
 	nn_net_remember(model->net, learner->options.remember, &rng);
 	set_vectors(learner);
 	NN_TRY(nn_learner_start_warm(learner, err));
+	NN_TRY(nn_learner_start_bag(learner, err));
+	NN_TRY(nn_learner_solve_documents(learner, err));
 	if (model->spec.wide == NN_WIDE_LINEAR)
 		NN_TRY(nn_learner_solve_linear(learner, err));
 	nn_net_pack(model->net);
 	if (n_epochs == 0)
 		return NN_OK;
+	if (learner->train_hook != NULL)
+		return learner->train_hook(learner->train_ctx, model->net, &learner->train.examples,
+								   &learner->valid.examples, &options, learner->env, report, err);
 	return nn_train(model->net, &learner->train.examples, &learner->valid.examples, &options,
 					learner->env, report, err);
+}
+
+void
+nn_learner_train_by(NnLearner *learner, NnTrainHook hook, void *ctx)
+{
+	learner->train_hook = hook;
+	learner->train_ctx = ctx;
 }
 
 /* ---- the calls -------------------------------------------------------------------------- */

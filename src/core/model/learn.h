@@ -43,6 +43,7 @@ typedef struct NnPlan
 	double		seconds;		/* an estimate from a short measurement */
 	int			n_epochs;
 	int			batch;
+	int			n_shards;		/* of a batch: how many may train together */
 	int64_t		n_truncated;	/* rows longer than max_tokens */
 } NnPlan;
 
@@ -94,6 +95,18 @@ int64_t		nn_learner_n_vectors(const NnLearner *learner);
  * NN_ELIMIT if it would not fit.  Encodes the examples.
  */
 NnStatus	nn_learner_plan(NnLearner *learner, NnPlan *plan, NnError *err);
+
+/*
+ * Who runs nn_train() for the learner, with the same arguments and the same result:
+ * a host that has others to do it with.  *report as nn_train() fills it.
+ */
+typedef NnStatus (*NnTrainHook) (void *ctx, NnNet *net, const NnExamples *train, const NnExamples *valid,
+								 const NnTrainOptions *options, const NnEnv *env, NnTrainReport *report,
+								 NnError *err);
+void		nn_learner_train_by(NnLearner *learner, NnTrainHook hook, void *ctx);
+
+/* Bytes that n_members who train together hold beside the plan's peak_bytes; after the plan. */
+size_t		nn_learner_team_bytes(const NnLearner *learner, int n_members);
 
 /* Train after plan.  *report belongs to the learner. */
 NnStatus	nn_learner_train(NnLearner *learner, const NnLearnReport **report, NnError *err);

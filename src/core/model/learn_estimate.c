@@ -2,6 +2,7 @@
  * model/learn_estimate.c: what a training will take.
  */
 #include "model/learn_private.h"
+#include "train/team.h"
 
 /* FLOP/s of a recurrent product on this machine, now: the best of a few short turns, about 5 ms in all. */
 static double
@@ -58,7 +59,7 @@ writing_flops(const NnLearner *learner)
 /*
  * FLOPs of all epochs over a rate measured on the spot.  A whole training step runs at about
  * half the rate of its products; a row of the bag's table costs about 1 ns a number (both
- * measured with bench/train and bench/learn).
+ * measured with bench/speed/train and bench/learn).
  */
 static double
 estimate_seconds(const NnLearner *learner)
@@ -96,9 +97,26 @@ static size_t
 net_bytes(const NnLearner *learner, const NnTrainOptions *train)
 {
 	size_t		in_training = nn_train_bytes(&learner->model->spec, &learner->train.examples, train);
-	size_t		before = nn_learner_linear_bytes(learner);
+	size_t		before = nn_learner_linear_bytes(learner) + nn_learner_document_bytes(learner) +
+		nn_learner_start_bag_bytes(learner);	/* of these one at most is not 0 */
 
 	return nn_size_add(nn_net_bytes(&learner->model->spec, true), in_training > before ? in_training : before);
+}
+
+size_t
+nn_learner_team_bytes(const NnLearner *learner, int n_members)
+{
+	const NnSpec *spec = &learner->model->spec;
+	const NnExamples *train = &learner->train.examples;
+	NnTrainOptions options;
+	size_t		shared;
+
+	if (n_members < 2)
+		return 0;
+	nn_learner_train_options(learner, &options);
+	shared = nn_size_add(nn_team_plan_bytes(spec, train, &learner->valid.examples, &options),
+						 nn_team_bytes(spec, train, &options));
+	return nn_size_add(shared, nn_size_mul((size_t) n_members - 1, nn_team_follow_bytes(spec, train, &options)));
 }
 
 void
@@ -123,6 +141,7 @@ nn_learner_fill_plan(NnLearner *learner)
 		plan->peak_bytes = nn_size_add(plan->peak_bytes, sizeof(NnTrainReport));
 	plan->n_epochs = learner->options.epochs;
 	plan->batch = learner->options.batch;
+	plan->n_shards = train.shards < train.batch ? train.shards : train.batch;
 	plan->seconds = estimate_seconds(learner);
 	if (learner->options.refit == 1 && plan->n_valid > 0)
 		plan->seconds *= 2.0;	/* trained once more, on a little more */

@@ -273,7 +273,7 @@ nn_learner_use_words(NnLearner *learner, NnError *err)
 				if (!push_i32(&learner->piece, ids[k]))
 					return nn_fail(err, NN_ENOMEM, "out of memory");
 		}
-		if (model->features == NULL)
+		if (model->spec.wide != NN_WIDE_BAG)
 			continue;
 		if (((const uint64_t *) learner->bag_key.data)[w] == 0)
 			continue;
@@ -423,7 +423,7 @@ close_part(const NnLearner *learner, NnPart *part, int64_t n)
 {
 	NnExamples *examples = &part->examples;
 	bool		is_text = learner->kind != NN_VALUE_NUMBERS;
-	bool		has_bag = learner->model->features != NULL;
+	bool		has_bag = learner->model->spec.wide == NN_WIDE_BAG;
 
 	memset(examples, 0, sizeof(*examples));
 	examples->n = n;

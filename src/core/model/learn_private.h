@@ -5,6 +5,8 @@
  *   learn_texts.c     a text -> word numbers, by the unit that the task reads
  *   learn_plan.c      order, split, labels, standardization
  *   learn_warm.c      what is taken over from a model to start from
+ *   learn_warm_bag.c  what the bag takes over from a language model
+ *   learn_documents.c language: what texts are about
  *   learn_spec.c      options by recipe, vocabulary, network
  *   learn_estimate.c  the plan's figures: memory, seconds
  *   learn_examples.c  parts; what words become; examples of one answer a row
@@ -24,6 +26,9 @@
 #include "model/forecast.h"
 #include "model/learn.h"
 #include "model/recipe.h"
+
+/* The spread that word vectors learned elsewhere are scaled to, measured best for GloVe (doc/recipes.md). */
+#define NN_VECTOR_DEVIATION	0.3
 
 /* One row as it was added. */
 typedef struct NnRow
@@ -89,6 +94,8 @@ struct NnLearner
 	NnOptions	options;		/* resolved by plan */
 	size_t		limit_bytes;
 	size_t		peak_bytes;
+	NnTrainHook train_hook;		/* NULL: nn_train() */
+	void	   *train_ctx;
 	bool		is_planned;
 
 	/* rows */
@@ -184,6 +191,34 @@ void		nn_learner_follow_warm(NnLearner *learner);
 
 /* The weights that fit, into the new net. */
 NnStatus	nn_learner_start_warm(NnLearner *learner, NnError *err);
+
+/* ---- learn_warm_bag.c -------------------------------------------------------- */
+
+/* Does the warm start know what texts are about, and is it a label or number of a text that is learned? */
+bool		nn_learner_has_documents(const NnLearner *learner);
+
+/* Columns of the bag that begin with what a warm start knows of its words; 0: it knows nothing of them. */
+int			nn_learner_n_scores(const NnLearner *learner, int n_outputs);
+
+/* Add the words that a warm start brings to the features counted; *min_count: how often one must occur. */
+NnStatus	nn_learner_count_warm(NnLearner *learner, int *min_count, NnError *err);
+
+/* First weights of the bag, fitted to the training part. */
+NnStatus	nn_learner_start_bag(NnLearner *learner, NnError *err);
+
+/* Bytes that takes beside the parts. */
+size_t		nn_learner_start_bag_bytes(const NnLearner *learner);
+
+/* ---- learn_documents.c -------------------------------------------------------- */
+
+/* Which words get a vector, into the model's features and spec. */
+NnStatus	nn_learner_learn_documents(NnLearner *learner, NnError *err);
+
+/* The vectors, into the new net. */
+NnStatus	nn_learner_solve_documents(NnLearner *learner, NnError *err);
+
+/* Bytes that takes beside the parts. */
+size_t		nn_learner_document_bytes(const NnLearner *learner);
 
 /* ---- learn_estimate.c --------------------------------------------------------- */
 void		nn_learner_fill_plan(NnLearner *learner);

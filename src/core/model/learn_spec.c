@@ -63,6 +63,7 @@ data_shape(const NnLearner *learner, int64_t n_train)
 	shape.n_channels = is_vector ? learner->n_steps : learner->n_channels;
 	shape.n_steps = is_vector ? 1 : learner->longest;
 	shape.is_one_length = learner->is_one_length;
+	shape.n_scores = nn_learner_n_scores(learner, shape.n_outputs);
 	shape.has_vectors = learner->vector_word.n > 0;
 	shape.vector_width = learner->vector_width;
 	return shape;
@@ -207,6 +208,7 @@ nn_learner_learn_text(NnLearner *learner, double share, const bool *is_label_kep
 {
 	NnModel    *model = learner->model;
 	NnOptions  *options = &learner->options;
+	int			min_count;
 
 	/* a refit comes here again: the vocabulary is that of all rows already */
 	forget_features(learner);
@@ -218,7 +220,8 @@ nn_learner_learn_text(NnLearner *learner, double share, const bool *is_label_kep
 	{
 		NN_TRY(nn_learner_key_words(learner, err));
 		NN_TRY(nn_learner_count_features(learner, share, is_label_kept, err));
-		if (nn_feature_index_learn(&model->features, learner->counter, 1, options->bag_features, learner->env) != NN_OK)
+		NN_TRY(nn_learner_count_warm(learner, &min_count, err));
+		if (nn_feature_index_learn(&model->features, learner->counter, min_count, options->bag_features, learner->env) != NN_OK)
 			return nn_fail(err, NN_ENOMEM, "out of memory");
 		nn_feature_counter_destroy(learner->counter);
 		learner->counter = NULL;
@@ -232,6 +235,8 @@ nn_learner_learn_text(NnLearner *learner, double share, const bool *is_label_kep
 			model->spec.wide_hidden = 0;
 		}
 	}
+	if (learner->task == NN_TASK_LANGUAGE)
+		NN_TRY(nn_learner_learn_documents(learner, err));
 	if (learner->task == NN_TASK_TAG)
 		return nn_learner_use_forms(learner, err);
 	if (model->spec.wide == NN_WIDE_NONE && model->spec.cell == NN_CELL_NONE)

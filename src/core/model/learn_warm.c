@@ -6,14 +6,21 @@
  * own (folded, and those of a table of vectors): it takes the vectors of the words
  * that both know.
  *
+ * A classifier whose language model also knows what texts are about (learn_documents.c)
+ * begins with that: the bag with scores of words (learn_warm_bag.c), the embedding with their
+ * vectors, and the layers anew.
+ *
  * Of the recurrent layers a direction is taken from the first layer upwards, as far
  * as cell and sizes agree: a layer is of no use above one that it does not know.
  * Heads mean something only to the same task with the same labels.
  */
 #include "model/learn_private.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/rng.h"
 
 /* ---- before the first row ------------------------------------------------------------ */
 
@@ -49,6 +56,17 @@ nn_learner_warm_start(NnLearner *learner, const NnModel *model, NnError *err)
 	return NN_OK;
 }
 
+/*
+ * Does the embedding begin with document vectors?  The language model's own goes first only where its
+ * width is asked for: with few rows that have a label it answers worse (doc/recipes.md).
+ */
+static bool
+reads_documents(const NnLearner *learner)
+{
+	return nn_learner_has_documents(learner) && learner->vector_word.n == 0 &&
+		learner->options.embedding == learner->warm->spec.document;
+}
+
 void
 nn_learner_follow_warm(NnLearner *learner)
 {
@@ -56,7 +74,9 @@ nn_learner_follow_warm(NnLearner *learner)
 	const NnSpec *warm = &learner->warm->spec;
 
 	if (options->embedding < 0)
-		options->embedding = warm->embedding;
+		options->embedding = nn_learner_has_documents(learner) ? warm->document : warm->embedding;
+	if (reads_documents(learner))
+		return;
 	/* a tagger's layers read spelling too: only a tagger's fit */
 	if (learner->task == NN_TASK_TAG && warm->task != NN_TASK_TAG)
 		return;
@@ -119,6 +139,52 @@ start_folded(NnLearner *learner, NnTensor *to, const NnTensor *from, bool *is_se
 	return NN_OK;
 }
 
+/* The factors that give each number of the document vectors the same spread. */
+static void
+even_spread(const NnTensor *vectors, float *factor)
+{
+	size_t		D = (size_t) vectors->n_columns;
+
+	for (size_t d = 0; d < D; d++)
+	{
+		double		squares = 0.0;
+
+		for (int r = 0; r < vectors->n_rows; r++)
+			squares += (double) vectors->data[(size_t) r * D + d] * (double) vectors->data[(size_t) r * D + d];
+		factor[d] = squares > 0.0 ? (float) (NN_VECTOR_DEVIATION / sqrt(squares / vectors->n_rows)) : 0.0f;
+	}
+}
+
+/* Words begin with what the texts that they are in are about; forms of one folded word alike. */
+static NnStatus
+start_documents(NnLearner *learner, NnTensor *to, NnError *err)
+{
+	const NnModel *warm = learner->warm;
+	const NnVocabulary *vocabulary = learner->model->vocabulary;
+	const NnTensor *from = nn_net_find_tensor(warm->net, "document.weight");
+	const NnEnv *env = learner->env;
+	size_t		D = (size_t) to->n_columns;
+	float		factor[NN_MAX_DOCUMENT];
+
+	even_spread(from, factor);
+	for (int32_t id = 256 + nn_vocabulary_n_units(vocabulary); id < nn_vocabulary_n(vocabulary); id++)
+	{
+		char		folded[NN_WORD_BYTES];
+		int			n_bytes;
+		const char *bytes = nn_vocabulary_bytes(vocabulary, id, &n_bytes);
+		int32_t		row = -1;
+
+		if ((id & 1023) == 0 && env->poll(env->ctx) != 0)
+			return nn_fail(err, NN_ECANCELED, "canceled");
+		NN_TRY(nn_text_fold(env, false, bytes, (size_t) n_bytes, folded, &n_bytes, err));
+		if (n_bytes > 0)
+			row = nn_feature_index_find(warm->features, nn_feature_word(nn_hash_bytes(folded, (uint64_t) n_bytes, 0)));
+		for (size_t d = 0; d < D && row >= 0; d++)
+			to->data[(size_t) id * D + d] = factor[d] * from->data[(size_t) row * D + d];
+	}
+	return NN_OK;
+}
+
 static NnStatus
 start_embedding(NnLearner *learner, NnError *err)
 {
@@ -127,6 +193,8 @@ start_embedding(NnLearner *learner, NnError *err)
 	bool	   *is_set;
 	NnStatus	status;
 
+	if (to != NULL && reads_documents(learner))
+		return start_documents(learner, to, err);
 	if (to == NULL || from == NULL || to->n_columns != from->n_columns)
 		return NN_OK;
 	if (learner->task != NN_TASK_TAG)
@@ -218,6 +286,9 @@ nn_learner_start_warm(NnLearner *learner, NnError *err)
 	if (learner->warm == NULL)
 		return NN_OK;
 	NN_TRY(start_embedding(learner, err));
+	/* layers that read something else are of no use above them */
+	if (reads_documents(learner))
+		return NN_OK;
 	fits = start_layers(learner);
 	if (fits && learner->task == learner->warm->spec.task && has_same_labels(learner->model, learner->warm))
 		start_rest(learner);

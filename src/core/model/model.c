@@ -1,8 +1,9 @@
 /*
  * model/model.c: a model's memory.
  *
- * The struct itself comes from the env; the arena in it owns the net, the labels
- * and the small arrays; vocabulary and bag index own themselves.
+ * The struct itself comes from the env of the arena in it, which owns the net, the
+ * labels and the small arrays; vocabulary and bag index own themselves.  model->env
+ * is that env too, unless the model was read to be shared (nn_file_read_into).
  */
 #include "model/model.h"
 
@@ -31,18 +32,18 @@ nn_model_create(NnModel **model_out, const NnEnv *env, NnError *err)
 void
 nn_model_destroy(NnModel *model)
 {
-	const NnEnv *env;
+	NnEnv		env;
 
 	if (model == NULL)
 		return;
-	env = model->env;
+	env = model->arena != NULL ? *nn_arena_env(model->arena) : *model->env;
 	if (model->vocabulary != NULL)
 		nn_vocabulary_destroy(model->vocabulary);
 	if (model->features != NULL)
 		nn_feature_index_destroy(model->features);
 	nn_arena_destroy(model->net_arena);
 	nn_arena_destroy(model->arena);
-	env->release(env->ctx, model);
+	env.release(env.ctx, model);
 }
 
 size_t

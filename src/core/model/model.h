@@ -26,7 +26,7 @@ typedef enum NnUnit
 
 typedef struct NnModel
 {
-	const NnEnv *env;
+	const NnEnv *env;			/* what answering takes memory from for a while, and polls */
 	NnArena    *arena;			/* owns labels and the small arrays, and a net read from a file */
 	NnArena    *net_arena;		/* owns a net in training, which may be begun anew; else NULL */
 	NnSpec		spec;
@@ -41,7 +41,7 @@ typedef struct NnModel
 	NnTokenizerOptions tokenizer;
 	NnUnit		unit;
 	NnVocabulary *vocabulary;	/* NULL unless input is text and there is a recurrent branch */
-	NnFeatureIndex *features;	/* NULL unless there is a bag */
+	NnFeatureIndex *features;	/* of the bag; language: words with a document vector; else NULL */
 	bool		has_ngrams;		/* the bag counts character n-grams */
 	int			max_tokens;		/* the recurrent branch reads so many tokens or steps */
 	bool		is_running;		/* language: learned from running text, each row read behind those before it */

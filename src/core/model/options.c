@@ -10,6 +10,7 @@
  */
 #include "model/options.h"
 #include "model/windows.h"
+#include "train/train.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -117,6 +118,8 @@ static const NnOptionInfo table[] = {
 			"Read all rows as one running text and keep in mind what came before (stateful training)."),
 	INTEGER(LANGUAGE, bptt, 1, 10000, "auto: 35 words or 100 characters", NN_AUTO,
 			"How many steps of a running text are learned from at once (truncated back-propagation through time)."),
+	INTEGER(LANGUAGE, documents, 0, NN_MAX_DOCUMENT, "auto: 100 where there are 100 texts of words and more", NN_AUTO,
+			"How many numbers say what a whole text is about, learned from the words that texts share; a warm start for labels is built on them (latent semantic analysis)."),
 	INTEGER(WRITERS, samples, 0, 1000000, "auto: 0; 4000 where more than 40000 words are known", NN_AUTO,
 			"Compare the right word with so many others drawn at random while learning; 0 compares with all (sampled softmax)."),
 	INTEGER(EVERY_TASK, epochs, 1, 1000, "auto: from the number of rows and labels", NN_AUTO,
@@ -169,6 +172,10 @@ static const NnOptionInfo table[] = {
 		   "Whether the model is that of the best epoch or of the last (checkpoint kept)."),
 	BOOLEAN(ONE_ANSWER | TAGS | SERIES, refit, "auto: true for fewer than 20000 rows of moderate length, and for forecasts", NN_AUTO,
 			"After measuring, train once more on all rows, those kept apart included (refit)."),
+	INTEGER(EVERY_TASK, shards, 1, NN_MAX_SHARDS, "auto: from batch", NN_AUTO,
+			"Into how many parts a batch is cut that can be computed at the same time; part of what decides the result (data parallelism)."),
+	INTEGER(EVERY_TASK, workers, 1, NN_MAX_SHARDS, "auto: from pg_lstm.max_workers and the size of the training", NN_AUTO,
+			"How many processes train together, at most one for each shard; whatever their number, the result is the same (workers)."),
 	ROW(NN_OPTION_WHOLE, PLACE(seed), 0, SEED_MAX, NULL, "1", 1,
 		"Where the random numbers start; the same seed, rows and options give the same model (random seed).",
 		EVERY_TASK),

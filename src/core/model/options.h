@@ -68,6 +68,7 @@ typedef struct NnOptions
 	/* training */
 	int			bptt;			/* language: steps of a batch of running text */
 	int			running;		/* language: all rows are one running text */
+	int			documents;		/* language: numbers that say what a text is about; 0: none */
 	int			samples;		/* of the softmax; 0: all of it */
 	int			epochs;
 	int			batch;
@@ -93,6 +94,9 @@ typedef struct NnOptions
 	int			patience;
 	int			keep;			/* choice: best, last (NnKeep) */
 	int			refit;			/* train once more on all rows after the report */
+	int			shards;			/* of a batch */
+	int			workers;		/* processes that train together; the host's to decide, and without effect
+								 * on the result */
 	double		seed;			/* 0 ... 2^53 */
 	int			weights;		/* choice: f16, f32 */
 } NnOptions;

@@ -22,7 +22,7 @@ resolve_text(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(bag, 1);
 	SET_AUTO(char_ngrams, shape->n_tokens <= NN_RECIPE_NGRAM_TOKENS);
 	SET_AUTO(bag_features, 600000);
-	SET_AUTO(bag_hidden, shape->n_outputs <= 4 ? 16 : shape->n_outputs <= 20 ? 32 : 64);
+	SET_AUTO(bag_hidden, shape->n_scores + (shape->n_outputs <= 4 ? 16 : shape->n_outputs <= 20 ? 32 : 64));
 	SET_AUTO(hidden, 64);
 	SET_AUTO(max_tokens, 256);
 
@@ -77,9 +77,11 @@ resolve_schedule(NnOptions *options, const NnDataShape *shape)
 	 * Many labels: a rare feature is more often a label's own than an accident. Two labels and long texts:
 	 * the answer is a sum of many faint signs.
 	 */
-	SET_AUTO(epsilon_bag, shape->n_outputs >= 20 ? 1e-8 :
+	SET_AUTO(epsilon_bag, shape->n_outputs >= NN_RECIPE_MANY_LABELS ? 1e-8 :
 			 shape->n_outputs == 2 && shape->n_tokens > 150 * n ? 1e-8 : 1e-3);
-	SET_AUTO(rate_bag, is_text ? 5e-3 : 2e-3);
+
+	/* what a warm start brings is known better than few rows can tell, unless each label has but few of them */
+	SET_AUTO(rate_bag, !is_text ? 2e-3 : shape->n_scores > 0 && shape->n_outputs < NN_RECIPE_MANY_LABELS ? 5e-4 : 5e-3);
 	SET_AUTO(dropout_input, is_text ? 0.2 : 0.0);
 	SET_AUTO(keep, NN_KEEP_LAST);
 	/* a tenth more rows is worth most where rows are few, and there twice the time is short */
@@ -126,6 +128,8 @@ resolve_language(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(subwords, shape->is_character || shape->is_given ? 0 : 4000);
 	SET_AUTO(running, options->bidirectional != 1 &&
 			 (options->order_by[0] != '\0' || shape->n_tokens > 60 * shape->n_rows));
+	SET_AUTO(documents, shape->is_character || shape->is_given || shape->n_rows < NN_RECIPE_DOCUMENT_TEXTS ? 0 :
+			 NN_RECIPE_DOCUMENT);
 	SET_AUTO(bptt, shape->is_character ? 100 : 35);
 	SET_AUTO(batch, is_small ? 16 : 32);
 	SET_AUTO(epochs, shape->is_character ? 12 : shape->n_tokens < 3000000 ? 16 : 5);
@@ -196,14 +200,33 @@ resolve_forecast(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(refit, 1);
 }
 
+/*
+ * Up to four shards of 8 rows each, then of 16, eight at most: what is computed of so few rows stays in a
+ * processor's cache.  A forecast's step is over before it would pay to share it.
+ */
+static int
+choose_shards(const NnOptions *options, const NnDataShape *shape)
+{
+	int			n_small = options->batch / 8;
+	int			n_large = options->batch / 16;
+
+	if (shape->task == NN_TASK_FORECAST)
+		return 1;
+	if (n_small <= 4)
+		return n_small < 1 ? 1 : n_small;
+	return n_large < 4 ? 4 : n_large > 8 ? 8 : n_large;
+}
+
 /* What a task leaves alone is as for labels. */
 static void
 resolve_rest(NnOptions *options, const NnDataShape *shape)
 {
 	SET_AUTO(hidden, 64);
 	SET_AUTO(min_rows, NN_RECIPE_MIN_ROWS);
+	SET_AUTO(shards, choose_shards(options, shape));
 	SET_AUTO(running, 0);
 	SET_AUTO(bptt, 35);
+	SET_AUTO(documents, 0);
 	SET_AUTO(samples, 0);
 	SET_AUTO(clip, 1.0);
 	SET_AUTO(dropout, 0.5);
@@ -297,5 +320,6 @@ nn_recipe_train_options(const NnOptions *options, NnTrainOptions *train)
 	train->n_samples = options->samples;
 	train->patience = options->patience;
 	train->keep = (NnKeep) options->keep;
+	train->shards = options->shards;
 	train->seed = (uint64_t) options->seed;
 }

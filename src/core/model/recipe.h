@@ -25,6 +25,7 @@ typedef struct NnDataShape
 	int64_t		n_written;		/* tokens of the texts that are written */
 	bool		is_character;	/* a token is a character */
 	bool		is_given;		/* tokens are elements of text[] */
+	int			n_scores;		/* of a word, that a warm start brings to the bag; 0: none */
 	bool		has_vectors;	/* word vectors were given */
 	int			vector_width;
 } NnDataShape;
@@ -34,6 +35,13 @@ typedef struct NnDataShape
 
 /* Words in fewer rows are not stored as words, unless the task says otherwise. */
 #define NN_RECIPE_MIN_ROWS		3
+
+/* From so many labels on, a rare feature is more often a label's own than an accident. */
+#define NN_RECIPE_MANY_LABELS	20
+
+/* What texts of a language are about: from so many texts on, in so many numbers. */
+#define NN_RECIPE_DOCUMENT_TEXTS	100
+#define NN_RECIPE_DOCUMENT			100
 
 /* Share of rare words from which they are read in units. */
 #define NN_RECIPE_RARE_SHARE	0.5

@@ -95,28 +95,42 @@ NnStatus	nn_pack_written(NnBatch *batch, const NnSpec *spec, const NnExamples *e
 
 /*
  * All texts end to end, cut into lanes of one length that are read side by side,
- * bptt steps a batch; the state goes on from batch to batch.
+ * bptt steps a batch; the state goes on from batch to batch.  Shards have
+ * neighboring lanes, and a state each.
  */
 typedef struct NnRunning
 {
 	int			n_lanes;
+	int			n_shards;
 	int			bptt;
 	int64_t		n_tokens;		/* of all texts, with an end token before the first and behind each */
 	int64_t		n_steps;		/* of a lane */
 	int64_t		n_batches;
 	int32_t    *token;			/* (n_tokens) */
-	NnState		state;
-	size_t		n_state;		/* floats of state.h */
+	NnState    *state;			/* (n_shards) */
+	float	   *state_floats;	/* of all shards, and how many */
+	size_t		n_state_floats;
 } NnRunning;
 
 NnStatus	nn_running_create(NnRunning *running, const NnSpec *spec, const NnExamples *examples,
-							  int n_lanes, int bptt, NnArena *arena, NnError *err);
-size_t		nn_running_bytes(const NnSpec *spec, const NnExamples *examples, int n_lanes);
+							  int n_lanes, int n_shards, int bptt, NnArena *arena, NnError *err);
+size_t		nn_running_bytes(const NnSpec *spec, const NnExamples *examples, int n_lanes, int n_shards);
 
-/* Texts in their order, or dealt by rng unless NULL; the state begins with zeros. */
+/* Texts in their order, or dealt by rng unless NULL; the states begin with zeros. */
 NnStatus	nn_running_begin(NnRunning *running, const NnExamples *examples, NnRng *rng, NnArena *scratch,
 							 NnError *err);
-NnStatus	nn_running_pack(const NnRunning *running, int64_t k, NnBatch *batch, const NnSpec *spec,
+
+/* The states are zeros again. */
+void		nn_running_forget(NnRunning *running);
+
+/* The first lane of shard s; of s = n_shards, the number of lanes. */
+int			nn_running_lane(const NnRunning *running, int s);
+
+/* Steps of batch k. */
+int			nn_running_steps(const NnRunning *running, int64_t k);
+
+/* Batch k of shard s, which has lanes. */
+NnStatus	nn_running_pack(const NnRunning *running, int s, int64_t k, NnBatch *batch, const NnSpec *spec,
 							NnArena *scratch, NnError *err);
 
 #endif							/* NN_TRAIN_BATCH_H */

@@ -3,8 +3,8 @@
  *
  * Examples are sorted by length once, cut into batches that stay within a
  * bound, and each batch's outputs are handed to a sink: nn_outputs() puts them
- * back in the order of the examples, nn_validate() adds up its figures and
- * keeps nothing.  Networks that are not pooled have a score for each batch.  An
+ * back in the order of the examples, nn_validate() adds up figures, shard by
+ * shard (train/shards.h), and keeps nothing.  Networks that are not pooled have a score for each batch.  An
  * output does not depend on the batch it was computed in (kern/kern.h), so none
  * of this depends on the bound.
  */
@@ -76,18 +76,21 @@ evaluate_batch(const NnEvaluation *evaluation, const int32_t *pick, int n_pick,
 }
 
 NnStatus
-nn_evaluate(const NnEvaluation *evaluation, NnOutputsSink sink, void *ctx, NnError *err)
+nn_evaluate(const NnEvaluation *evaluation, int s, int n_shards, NnOutputsSink sink, void *ctx, NnError *err)
 {
+	int64_t		k = 0;
 	int			n_pick;
 
-	for (int64_t first = 0; first < evaluation->n; first += n_pick)
+	for (int64_t first = 0; first < evaluation->n; first += n_pick, k++)
 	{
 		NnOutputs	outputs;
 
+		n_pick = cut_batch(evaluation, evaluation->order + first, evaluation->n - first);
+		if (k % n_shards != s)
+			continue;
 		if (evaluation->env->poll(evaluation->env->ctx) != 0)
 			return nn_fail(err, NN_ECANCELED, "evaluation was canceled");
 		nn_arena_reset(evaluation->scratch);
-		n_pick = cut_batch(evaluation, evaluation->order + first, evaluation->n - first);
 		NN_TRY(evaluate_batch(evaluation, evaluation->order + first, n_pick, &outputs, err));
 		sink(ctx, &outputs);
 	}
@@ -157,7 +160,7 @@ outputs_in(const NnNet *net, const NnExamples *examples, const NnEnv *env, NnAre
 
 	NN_TRY(begin_evaluation(net, examples, env, memory, scratch, &evaluation, err));
 	evaluation.is_split = scatter->recurrent != NULL || scatter->wide != NULL;
-	return nn_evaluate(&evaluation, scatter_outputs, scatter, err);
+	return nn_evaluate(&evaluation, 0, 1, scatter_outputs, scatter, err);
 }
 
 NnStatus
@@ -183,55 +186,54 @@ nn_outputs(const NnNet *net, const NnExamples *examples, const NnEnv *env, float
 
 /* ---- validation --------------------------------------------------------------- */
 
-typedef struct NnFigures
+/* Where a sink adds. */
+typedef struct Adding
 {
 	const NnExamples *examples;
 	const NnSpec *spec;
 	int			C;
-	double		sum_loss;
-	double		sum_error;		/* forecast: absolute errors of the median */
-	int64_t		n_right;
-} NnFigures;
+	NnFigures  *figures;
+} Adding;
 
 static void
 add_classified(void *ctx, const NnOutputs *outputs)
 {
-	NnFigures  *figures = ctx;
+	const Adding *adding = ctx;
 
-	nn_softmax_rows(outputs->n, figures->C, outputs->out, figures->C);
+	nn_softmax_rows(outputs->n, adding->C, outputs->out, adding->C);
 	for (int r = 0; r < outputs->n; r++)
 	{
-		const float *p = outputs->out + (size_t) r * (size_t) figures->C;
-		int32_t		label = figures->examples->label[outputs->example[r]];
+		const float *p = outputs->out + (size_t) r * (size_t) adding->C;
+		int32_t		label = adding->examples->label[outputs->example[r]];
 		int			best = 0;
 
-		for (int c = 1; c < figures->C; c++)
+		for (int c = 1; c < adding->C; c++)
 		{
 			if (p[c] > p[best])
 				best = c;
 		}
 		if (best == label)
-			figures->n_right++;
+			adding->figures->n_right++;
 		/* written so that a NaN stays one, and a probability of 0 costs 87 nats and not infinity */
-		figures->sum_loss -= log(p[label] < FLT_MIN ? (double) FLT_MIN : (double) p[label]);
+		adding->figures->loss -= log(p[label] < FLT_MIN ? (double) FLT_MIN : (double) p[label]);
 	}
 }
 
 static void
 add_regressed(void *ctx, const NnOutputs *outputs)
 {
-	NnFigures  *figures = ctx;
-	size_t		C = (size_t) figures->C;
+	const Adding *adding = ctx;
+	size_t		C = (size_t) adding->C;
 
 	for (int r = 0; r < outputs->n; r++)
 	{
-		const float *target = figures->examples->target + (size_t) outputs->example[r] * C;
+		const float *target = adding->examples->target + (size_t) outputs->example[r] * C;
 
 		for (size_t c = 0; c < C; c++)
 		{
 			double		error = (double) target[c] - (double) outputs->out[(size_t) r * C + c];
 
-			figures->sum_loss += 0.5 * error * error;
+			adding->figures->loss += 0.5 * error * error;
 		}
 	}
 }
@@ -240,18 +242,18 @@ add_regressed(void *ctx, const NnOutputs *outputs)
 static void
 add_forecast(void *ctx, const NnOutputs *outputs)
 {
-	NnFigures  *figures = ctx;
-	const NnSpec *spec = figures->spec;
+	const Adding *adding = ctx;
+	const NnSpec *spec = adding->spec;
 	int			Q = spec->n_quantiles;
 	int			n_channels = nn_spec_channels(spec);
-	int			n_targets = figures->C / Q;
+	int			n_targets = adding->C / Q;
 
 	for (int r = 0; r < outputs->n; r++)
 	{
 		size_t		i = (size_t) outputs->example[r];
-		const float *target = figures->examples->target + i * (size_t) n_targets;
-		const float *weight = figures->examples->weight;
-		const float *f = outputs->out + (size_t) r * (size_t) figures->C;
+		const float *target = adding->examples->target + i * (size_t) n_targets;
+		const float *weight = adding->examples->weight;
+		const float *f = outputs->out + (size_t) r * (size_t) adding->C;
 
 		for (int k = 0; k < n_targets; k++, f += Q)
 		{
@@ -263,9 +265,9 @@ add_forecast(void *ctx, const NnOutputs *outputs)
 				double		e = v * ((double) target[k] - (double) f[j]);
 
 				/* written so that a NaN stays one */
-				figures->sum_loss += e < 0.0 ? (q - 1.0) * e : q * e;
+				adding->figures->loss += e < 0.0 ? (q - 1.0) * e : q * e;
 				if (j == Q / 2)
-					figures->sum_error += fabs(e);
+					adding->figures->error += fabs(e);
 			}
 		}
 	}
@@ -294,57 +296,26 @@ target_spread(const NnExamples *examples, int C)
 	return spread;
 }
 
+/* Every n_shards-th batch from batch s on into score. */
 static NnStatus
-validate_pooled(const NnEvaluation *evaluation, NnValidation *validation, NnError *err)
+score_examples(const NnEvaluation *evaluation, int s, int n_shards, NnBatchScore *score, NnError *err)
 {
 	const NnSpec *spec = nn_net_spec(evaluation->net);
-	NnFigures	figures = {.examples = evaluation->examples, .spec = spec, .C = spec->n_outputs};
-
-	if (spec->task == NN_TASK_FORECAST)
-	{
-		double		n = (double) evaluation->n * spec->n_outputs;
-
-		NN_TRY(nn_evaluate(evaluation, add_forecast, &figures, err));
-		validation->loss = figures.sum_loss / n;
-		validation->metric = figures.sum_error * spec->n_quantiles / n;
-		validation->goodness = -validation->loss;
-		return NN_OK;
-	}
-	if (spec->task == NN_TASK_CLASSIFY)
-	{
-		NN_TRY(nn_evaluate(evaluation, add_classified, &figures, err));
-		validation->metric = (double) figures.n_right / (double) evaluation->n;
-	}
-	else
-	{
-		double		spread = target_spread(evaluation->examples, spec->n_outputs);
-
-		NN_TRY(nn_evaluate(evaluation, add_regressed, &figures, err));
-		/* R2, and 0 where it is undefined, as in metrics.c */
-		validation->metric = spread > 0 ? 1.0 - 2.0 * figures.sum_loss / spread : 0.0;
-	}
-	validation->loss = figures.sum_loss / (double) evaluation->n;
-	validation->goodness = validation->metric;
-	return NN_OK;
-}
-
-/* Examples batch by batch into score. */
-static NnStatus
-score_examples(const NnEvaluation *evaluation, NnBatchScore *score, NnError *err)
-{
-	const NnSpec *spec = nn_net_spec(evaluation->net);
+	int64_t		k = 0;
 	int			n_pick;
 
-	for (int64_t first = 0; first < evaluation->n; first += n_pick)
+	for (int64_t first = 0; first < evaluation->n; first += n_pick, k++)
 	{
 		NnArena    *scratch = evaluation->scratch;
 		int32_t    *order;
 		NnBatch		batch;
 
+		n_pick = cut_batch(evaluation, evaluation->order + first, evaluation->n - first);
+		if (k % n_shards != s)
+			continue;
 		if (evaluation->env->poll(evaluation->env->ctx) != 0)
 			return nn_fail(err, NN_ECANCELED, "evaluation was canceled");
 		nn_arena_reset(scratch);
-		n_pick = cut_batch(evaluation, evaluation->order + first, evaluation->n - first);
 		order = NN_TAKE(scratch, int32_t, (size_t) n_pick);
 		if (order == NULL)
 			return nn_fail(err, NN_ENOMEM, "out of memory while evaluating");
@@ -355,14 +326,14 @@ score_examples(const NnEvaluation *evaluation, NnBatchScore *score, NnError *err
 	return NN_OK;
 }
 
-/* The running text from its beginning. */
+/* The lanes of shard s of the running text, which has begun. */
 static NnStatus
-score_running(const NnEvaluation *evaluation, NnBatchScore *score, NnError *err)
+score_running(const NnEvaluation *evaluation, int s, NnBatchScore *score, NnError *err)
 {
 	NnRunning  *running = evaluation->running;
 
-	nn_arena_reset(evaluation->scratch);
-	NN_TRY(nn_running_begin(running, evaluation->examples, NULL, evaluation->scratch, err));
+	if (running->n_batches == 0 || nn_running_lane(running, s) == nn_running_lane(running, s + 1))
+		return NN_OK;
 	for (int64_t k = 0; k < running->n_batches; k++)
 	{
 		NnBatch		batch;
@@ -370,18 +341,28 @@ score_running(const NnEvaluation *evaluation, NnBatchScore *score, NnError *err)
 		if (evaluation->env->poll(evaluation->env->ctx) != 0)
 			return nn_fail(err, NN_ECANCELED, "evaluation was canceled");
 		nn_arena_reset(evaluation->scratch);
-		NN_TRY(nn_running_pack(running, k, &batch, nn_net_spec(evaluation->net), evaluation->scratch, err));
-		NN_TRY(nn_net_score(evaluation->net, &batch, &running->state, evaluation->scratch, score, err));
+		NN_TRY(nn_running_pack(running, s, k, &batch, nn_net_spec(evaluation->net), evaluation->scratch, err));
+		NN_TRY(nn_net_score(evaluation->net, &batch, &running->state[s], evaluation->scratch, score, err));
 	}
 	return NN_OK;
 }
 
+/* Before the first shard. */
 static NnStatus
-score_all(const NnEvaluation *evaluation, NnBatchScore *score, NnError *err)
+begin_scoring(const NnEvaluation *evaluation, NnError *err)
+{
+	if (evaluation->running == NULL)
+		return NN_OK;
+	nn_arena_reset(evaluation->scratch);
+	return nn_running_begin(evaluation->running, evaluation->examples, NULL, evaluation->scratch, err);
+}
+
+static NnStatus
+score_shard(const NnEvaluation *evaluation, int s, int n_shards, NnBatchScore *score, NnError *err)
 {
 	if (evaluation->running != NULL)
-		return score_running(evaluation, score, err);
-	return score_examples(evaluation, score, err);
+		return score_running(evaluation, s, score, err);
+	return score_examples(evaluation, s, n_shards, score, err);
 }
 
 /* nn_score() once its two arenas exist. */
@@ -395,10 +376,11 @@ score_in(const NnNet *net, const NnExamples *examples, int n_lanes, int bptt, co
 	NN_TRY(begin_evaluation(net, examples, env, memory, scratch, &evaluation, err));
 	if (examples->is_running)
 	{
-		NN_TRY(nn_running_create(&running, nn_net_spec(net), examples, n_lanes, bptt, memory, err));
+		NN_TRY(nn_running_create(&running, nn_net_spec(net), examples, n_lanes, 1, bptt, memory, err));
 		evaluation.running = &running;
 	}
-	return score_all(&evaluation, score, err);
+	NN_TRY(begin_scoring(&evaluation, err));
+	return score_shard(&evaluation, 0, 1, score, err);
 }
 
 NnStatus
@@ -421,26 +403,86 @@ nn_score(const NnNet *net, const NnExamples *examples, int n_lanes, int bptt, co
 	return status;
 }
 
-/* Perplexity is exp(loss per token). */
-static NnStatus
-validate_tokens(const NnEvaluation *evaluation, NnValidation *validation, NnError *err)
-{
-	bool		is_tag = nn_net_spec(evaluation->net)->task == NN_TASK_TAG;
-	NnBatchScore score = {0};
-	double		n_tokens;
+/* ---- validation by shards ------------------------------------------------------- */
 
-	NN_TRY(score_all(evaluation, &score, err));
-	n_tokens = score.n_tokens > 0 ? (double) score.n_tokens : 1.0;
-	validation->loss = score.loss / (is_tag ? (double) evaluation->n : n_tokens);
-	validation->metric = is_tag ? (double) score.n_right / n_tokens : exp(validation->loss);
-	validation->goodness = is_tag ? validation->metric : -validation->loss;
+/* What shard s of the batches adds up. */
+static NnStatus
+add_shard(const NnEvaluation *evaluation, int s, int n_shards, NnFigures *figures, NnError *err)
+{
+	const NnSpec *spec = nn_net_spec(evaluation->net);
+	Adding		adding = {evaluation->examples, spec, spec->n_outputs, figures};
+	NnBatchScore score = {0};
+
+	memset(figures, 0, sizeof(*figures));
+	if (spec->task == NN_TASK_CLASSIFY)
+		return nn_evaluate(evaluation, s, n_shards, add_classified, &adding, err);
+	if (spec->task == NN_TASK_REGRESS)
+		return nn_evaluate(evaluation, s, n_shards, add_regressed, &adding, err);
+	if (spec->task == NN_TASK_FORECAST)
+		return nn_evaluate(evaluation, s, n_shards, add_forecast, &adding, err);
+	NN_TRY(score_shard(evaluation, s, n_shards, &score, err));
+	figures->loss = score.loss;
+	figures->n_right = score.n_right;
+	figures->n_tokens = score.n_tokens;
 	return NN_OK;
 }
 
-NnStatus
-nn_validate(const NnEvaluation *evaluation, NnValidation *validation, NnError *err)
+/* Labels and numbers. */
+static void
+judge_pooled(const NnEvaluation *evaluation, const NnFigures *figures, NnValidation *validation)
 {
+	const NnSpec *spec = nn_net_spec(evaluation->net);
+	double		n = (double) evaluation->n;
+
+	validation->loss = figures->loss / n;
+	if (spec->task == NN_TASK_FORECAST)
+	{
+		validation->loss = figures->loss / (n * spec->n_outputs);
+		validation->metric = figures->error * spec->n_quantiles / (n * spec->n_outputs);
+		validation->goodness = -validation->loss;
+		return;
+	}
+	if (spec->task == NN_TASK_CLASSIFY)
+		validation->metric = (double) figures->n_right / n;
+	else
+	{
+		double		spread = target_spread(evaluation->examples, spec->n_outputs);
+
+		/* R2, and 0 where it is undefined, as in metrics.c */
+		validation->metric = spread > 0 ? 1.0 - 2.0 * figures->loss / spread : 0.0;
+	}
+	validation->goodness = validation->metric;
+}
+
+/* Tags and texts.  Perplexity is exp(loss per token). */
+static void
+judge_tokens(const NnEvaluation *evaluation, const NnFigures *figures, NnValidation *validation)
+{
+	bool		is_tag = nn_net_spec(evaluation->net)->task == NN_TASK_TAG;
+	double		n_tokens = figures->n_tokens > 0 ? (double) figures->n_tokens : 1.0;
+
+	validation->loss = figures->loss / (is_tag ? (double) evaluation->n : n_tokens);
+	validation->metric = is_tag ? (double) figures->n_right / n_tokens : exp(validation->loss);
+	validation->goodness = is_tag ? validation->metric : -validation->loss;
+}
+
+NnStatus
+nn_validate(const NnEvaluation *evaluation, NnSlots *slots, int n_shards, NnValidation *validation, NnError *err)
+{
+	NnFigures	figures;
+
+	NN_TRY(begin_scoring(evaluation, err));
+	for (int s = 0; s < n_shards; s++)
+	{
+		if (!nn_slots_is_mine(slots, s))
+			continue;
+		NN_TRY(add_shard(evaluation, s, n_shards, &figures, err));
+		nn_slots_put_figures(slots, s, &figures);
+	}
+	NN_TRY(nn_slots_sum_figures(slots, &figures, err));
 	if (nn_task_is_pooled(nn_net_spec(evaluation->net)->task))
-		return validate_pooled(evaluation, validation, err);
-	return validate_tokens(evaluation, validation, err);
+		judge_pooled(evaluation, &figures, validation);
+	else
+		judge_tokens(evaluation, &figures, validation);
+	return NN_OK;
 }

@@ -4,7 +4,7 @@
 #ifndef NN_EVALUATE_H
 #define NN_EVALUATE_H
 
-#include "train/batch.h"
+#include "train/shards.h"
 
 /* What an evaluation needs; everything is the caller's. */
 typedef struct NnEvaluation
@@ -32,8 +32,9 @@ typedef struct NnOutputs
 
 typedef void (*NnOutputsSink) (void *ctx, const NnOutputs *outputs);
 
-/* Run the net over all examples.  Polls before every batch. */
-NnStatus	nn_evaluate(const NnEvaluation *evaluation, NnOutputsSink sink, void *ctx, NnError *err);
+/* Run the net over all examples, or every n_shards-th batch from batch s on.  Polls before every batch. */
+NnStatus	nn_evaluate(const NnEvaluation *evaluation, int s, int n_shards, NnOutputsSink sink, void *ctx,
+						NnError *err);
 
 /* Figures of a validation part. */
 typedef struct NnValidation
@@ -41,10 +42,13 @@ typedef struct NnValidation
 	double		loss;			/* mean over the rows: cross-entropy of the sum, or half the squared error;
 								 * pinball loss of the sum (forecast); over the sequences (tag); over the
 								 * tokens (texts) */
-	double		metric;			/* accuracy, R2, perplexity where text is written, error of the median */
+	double		metric;			/* accuracy, R2, perplexity where text is written, mean absolute error of
+								 * the median (forecast) */
 	double		goodness;		/* the same such that more is better */
 } NnValidation;
 
-NnStatus	nn_validate(const NnEvaluation *evaluation, NnValidation *validation, NnError *err);
+/* Each member of a team does its shards of the batches, and all get the same figures. */
+NnStatus	nn_validate(const NnEvaluation *evaluation, NnSlots *slots, int n_shards, NnValidation *validation,
+						NnError *err);
 
 #endif							/* NN_EVALUATE_H */

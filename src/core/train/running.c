@@ -26,17 +26,42 @@ choose_lanes(int64_t n_tokens, int n_lanes, int bptt)
 	return (int) (n_useful < 1 ? 1 : n_useful < n_lanes ? n_useful : n_lanes);
 }
 
+/* Numbers of h, or of c, of a lane. */
 static size_t
-state_floats(const NnSpec *spec, int n_lanes)
+lane_floats(const NnSpec *spec)
 {
-	return nn_size_mul(nn_size_mul((size_t) spec->n_layers, (size_t) n_lanes), (size_t) spec->hidden);
+	return nn_size_mul((size_t) spec->n_layers, (size_t) spec->hidden);
+}
+
+/* Each shard's state is a piece of one array: h, then c. */
+static NnStatus
+create_states(NnRunning *running, const NnSpec *spec, NnArena *arena, NnError *err)
+{
+	float	   *at;
+
+	running->n_state_floats = nn_size_mul(2 * lane_floats(spec), (size_t) running->n_lanes);
+	running->state = NN_ALLOC(arena, NnState, (size_t) running->n_shards);
+	running->state_floats = NN_ALLOC(arena, float, running->n_state_floats);
+	if (running->state == NULL || running->state_floats == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory for the running text");
+	at = running->state_floats;
+	for (int s = 0; s < running->n_shards; s++)
+	{
+		size_t		n_lanes = (size_t) (nn_running_lane(running, s + 1) - nn_running_lane(running, s));
+
+		running->state[s].h = at;
+		running->state[s].c = at + n_lanes * lane_floats(spec);
+		at += 2 * n_lanes * lane_floats(spec);
+	}
+	return NN_OK;
 }
 
 NnStatus
 nn_running_create(NnRunning *running, const NnSpec *spec, const NnExamples *examples,
-				  int n_lanes, int bptt, NnArena *arena, NnError *err)
+				  int n_lanes, int n_shards, int bptt, NnArena *arena, NnError *err)
 {
 	memset(running, 0, sizeof(*running));
+	running->n_shards = n_shards;
 	if (examples->n == 0)
 		return NN_OK;
 	running->n_tokens = count_tokens(examples);
@@ -44,24 +69,36 @@ nn_running_create(NnRunning *running, const NnSpec *spec, const NnExamples *exam
 	running->n_lanes = choose_lanes(running->n_tokens, n_lanes, bptt);
 	running->n_steps = (running->n_tokens - 1) / running->n_lanes;
 	running->n_batches = (running->n_steps + bptt - 1) / bptt;
-	running->n_state = state_floats(spec, running->n_lanes);
 	running->token = NN_TAKE(arena, int32_t, (size_t) running->n_tokens);
-	running->state.h = NN_ALLOC(arena, float, running->n_state);
-	running->state.c = NN_ALLOC(arena, float, running->n_state);
-	if (running->token == NULL || running->state.h == NULL || running->state.c == NULL)
+	if (running->token == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory for the running text");
-	return NN_OK;
+	return create_states(running, spec, arena, err);
 }
 
 size_t
-nn_running_bytes(const NnSpec *spec, const NnExamples *examples, int n_lanes)
+nn_running_bytes(const NnSpec *spec, const NnExamples *examples, int n_lanes, int n_shards)
 {
 	size_t		n;
 
 	if (examples->n == 0)
 		return 0;
 	n = nn_size_mul((size_t) count_tokens(examples), sizeof(int32_t));
-	return nn_size_add(n, nn_size_add(nn_size_mul(state_floats(spec, n_lanes), 2 * sizeof(float)), 3 * 64));
+	n = nn_size_add(n, nn_size_mul(nn_size_mul(lane_floats(spec), (size_t) n_lanes), 2 * sizeof(float)));
+	return nn_size_add(n, (size_t) n_shards * sizeof(NnState) + 3 * 64);
+}
+
+int
+nn_running_lane(const NnRunning *running, int s)
+{
+	return (int) ((int64_t) s * running->n_lanes / running->n_shards);
+}
+
+int
+nn_running_steps(const NnRunning *running, int64_t k)
+{
+	int64_t		left = running->n_steps - k * running->bptt;
+
+	return (int) (left < running->bptt ? left : running->bptt);
 }
 
 NnStatus
@@ -93,19 +130,24 @@ nn_running_begin(NnRunning *running, const NnExamples *examples, NnRng *rng, NnA
 		at += n;
 		running->token[at++] = NN_TOKEN_END;
 	}
-	memset(running->state.h, 0, running->n_state * sizeof(float));
-	memset(running->state.c, 0, running->n_state * sizeof(float));
+	nn_running_forget(running);
 	return NN_OK;
 }
 
+void
+nn_running_forget(NnRunning *running)
+{
+	memset(running->state_floats, 0, running->n_state_floats * sizeof(float));
+}
+
 NnStatus
-nn_running_pack(const NnRunning *running, int64_t k, NnBatch *batch, const NnSpec *spec,
+nn_running_pack(const NnRunning *running, int s, int64_t k, NnBatch *batch, const NnSpec *spec,
 				NnArena *scratch, NnError *err)
 {
-	int			B = running->n_lanes;
+	int			lane = nn_running_lane(running, s);
+	int			B = nn_running_lane(running, s + 1) - lane;
+	int			T = nn_running_steps(running, k);
 	int64_t		first = k * running->bptt;
-	int64_t		left = running->n_steps - first;
-	int			T = (int) (left < running->bptt ? left : running->bptt);
 	int32_t    *length = NN_TAKE(scratch, int32_t, (size_t) B);
 	int32_t    *key = NN_TAKE(scratch, int32_t, (size_t) B * (size_t) T);
 	int32_t    *next = NN_TAKE(scratch, int32_t, (size_t) B * (size_t) T);
@@ -116,7 +158,7 @@ nn_running_pack(const NnRunning *running, int64_t k, NnBatch *batch, const NnSpe
 	batch->n_sequences = B;
 	for (int b = 0; b < B; b++)
 	{
-		const int32_t *from = running->token + (int64_t) b * running->n_steps + first;
+		const int32_t *from = running->token + (int64_t) (lane + b) * running->n_steps + first;
 
 		length[b] = T;
 		for (int t = 0; t < T; t++)

@@ -24,7 +24,8 @@ typedef struct NnExamples
 	const int32_t *bag_n_words; /* ...so many of them, the rest character n-grams */
 	const int64_t *step_start;	/* series: steps of example i */
 	const float *values;		/* (steps, channels), standardized */
-	const int32_t *label;		/* classify */
+	const int32_t *label;		/* classify; language, or NULL: the token behind each example, if not the
+								 * end */
 	const float *target;		/* (n, C) regress, standardized */
 
 	/* forecast: target is (n, horizon * channels); values are what the recurrent branch reads of a window */
@@ -96,8 +97,12 @@ typedef struct NnTrainOptions
 	int			stop;			/* epochs to run of those that the rates are planned for; 0: all */
 	bool		is_start_kept;	/* the first weights are a solution: epoch 0 may be the best */
 	NnKeep		keep;
+	int			shards;			/* parts of a batch that may be computed apart (train/shards.h); 0: 1 */
+	const struct NnTeam *team;	/* who else trains this net (train/team.h); NULL: nobody */
 	uint64_t	seed;
 } NnTrainOptions;
+
+#define NN_MAX_SHARDS 64
 
 /* The loss's gradient is followed so many steps back. */
 #define NN_GRADIENT_DISTANCES 256

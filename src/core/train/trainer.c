@@ -4,86 +4,23 @@
  *	for each epoch
  *		deal the batches (batch.c)
  *		for each batch
- *			poll; pack; forward and backward; norm of the gradients
- *			finite: clip and step (optimizer.c)    else: skip, perhaps go back
+ *			poll; one step (trainer_step.c)
  *		validate (evaluate.c); keep a copy of the weights (guard.c); stop early?
  *	weights of the best epoch, or of the last
  *
- * The NaN guard.  The norm is looked at before the weights are changed, so a
- * loss or gradient that is not finite never reaches them: that batch is skipped.
- * If it happens twice in a row, or the weights are not finite themselves, or a
- * validation loss is not, the training goes back to its copy of good weights
- * with half the learning rates and fresh moments; after MAX_RESETS times it
- * gives up.
+ * All memory (trainer_memory.c) is gone when nn_train() returns; if poll() does not
+ * return, the host gives it back.
  *
- * Memory.  What lives as long as the training (moments, copy, orders) comes from
- * one arena; what lives as long as a step from another, which is brought to its
- * largest size before the first step: the loop itself allocates nothing, and
- * nn_train_bytes() can say what it takes.  Both are gone when nn_train()
- * returns; if poll() does not return, the host gives them back.
- *
- * The order of examples and what is dropped are drawn from two generators of
- * one seed, so that no dropout setting changes the batches.
+ * The order of examples and what is dropped are drawn from generators of one seed
+ * that know nothing of each other, so that no dropout setting changes the batches.
  */
-#include "train/train.h"
+#include "train/trainer_private.h"
 
 #include <math.h>
 #include <string.h>
-#include "kern/kern.h"
-#include "train/batch.h"
-#include "train/evaluate.h"
-#include "train/guard.h"
-#include "train/optimizer.h"
 
-#define MAX_RESETS			5
 #define PROGRESS_SECONDS	0.5
 #define GRADIENT_SEQUENCES	32	/* by which gradients are followed back */
-
-/* What an epoch adds up; steps that were skipped count in rows only. */
-typedef struct NnEpochSums
-{
-	double		started;
-	int64_t		n_rows;			/* seen */
-	int64_t		n_counted;		/* what the losses were means over: rows, or tokens */
-	int64_t		n_steps;		/* good ones */
-	int64_t		n_clipped;
-	double		loss;			/* times what it was the mean over */
-	double		norm;
-	double		share;			/* of the peak rate, last */
-} NnEpochSums;
-
-typedef struct NnTrainer
-{
-	NnNet	   *net;
-	const NnSpec *spec;
-	const NnExamples *train;
-	const NnTrainOptions *options;
-	const NnEnv *env;
-	NnTrainReport *report;
-	NnArena    *memory;
-	NnArena    *scratch;
-
-	NnOptimizer *optimizer;
-	NnSnapshot	snapshot;
-	NnEpochOrder order;
-	bool		is_running;		/* a language model's running text: batches in their order */
-	NnRunning	running;
-	NnRunning	running_valid;
-	NnEvaluation valid;			/* n = 0: there is none */
-	NnRng		rng_order;
-	NnRng		rng_drop;
-
-	int			epoch;			/* 1-based, the running one */
-	int64_t		step;			/* of all, skipped ones included */
-	int64_t		n_steps;		/* planned */
-	int			n_bad_in_row;
-	NnEpochSums sums;
-	double		started;
-	double		reported;		/* when progress was last told */
-	double		goodness;		/* of the running epoch: more is better; NAN without a validation part */
-	double		best_goodness;
-	int			n_epochs_stale; /* since the metric got better */
-} NnTrainer;
 
 /* ---- checks ------------------------------------------------------------------ */
 
@@ -104,126 +41,11 @@ check_options(const NnTrainOptions *options, NnError *err)
 		return nn_fail(err, NN_ERANGE, "the share of dropped features must be in [0, 1)");
 	if (!(options->warmup >= 0 && options->warmup <= 1))
 		return nn_fail(err, NN_ERANGE, "the share of warm-up must be in [0, 1]");
-	return NN_OK;
-}
-
-/* ---- memory ------------------------------------------------------------------ */
-
-/* Scratch of the largest thing done in it: a step, or the sorting of a window or of the validation part. */
-static size_t
-scratch_bytes(const NnSpec *spec, const NnBatchBound *bound, int64_t n_sorted)
-{
-	/* a tagger's distinct tokens are written forms, of which there may be more than words */
-	bool		is_bounded = spec->task != NN_TASK_TAG && spec->vocabulary < bound->n_rows;
-	int64_t		n_touched = bound->n_bag + bound->n_spelling + bound->n_rows + bound->n_written + bound->n_sampled;
-	NnBatchSize size = {
-		.B = bound->n_sequences,
-		.N = bound->n_rows,
-		.U = is_bounded ? spec->vocabulary : bound->n_rows,
-		.n_spelling = bound->n_spelling,
-		.N_written = bound->n_written,
-		.U_written = bound->n_written < spec->vocabulary ? bound->n_written : spec->vocabulary,
-		.n_pairs = bound->n_pairs,
-		.n_sampled = bound->n_sampled,
-	};
-	size_t		step = nn_batch_bytes(spec, bound);
-	size_t		sort = nn_size_add(nn_size_mul((size_t) n_sorted, 16), 256);
-
-	step = nn_size_add(step, nn_net_batch_bytes(spec, true, &size));
-	/* rows of tables that were touched */
-	step = nn_size_add(step, nn_size_mul((size_t) n_touched, sizeof(int32_t)));
-	return step > sort ? step : sort;
-}
-
-/* Examples put in order together: a window, or the whole validation part; a running text's all. */
-static int64_t
-largest_sort(const NnTrainOptions *options, const NnExamples *train, int64_t n_valid)
-{
-	int64_t		n_train = train->n;
-	int64_t		n_window = (int64_t) options->batch * options->window;
-
-	if (n_window > n_train || train->is_running)
-		n_window = n_train;
-	return n_window > n_valid ? n_window : n_valid;
-}
-
-/* A batch of a running text has as many rows whatever the texts. */
-static void
-batch_bound(NnBatchBound *bound, const NnExamples *examples, const NnSpec *spec, const NnTrainOptions *options)
-{
-	nn_batch_bound(bound, examples, spec, options->batch);
-	if (options->n_samples > 0)
-		bound->n_sampled = (int64_t) options->first_sampled + options->n_samples;
-	if (examples->is_running)
-	{
-		bound->n_sequences = options->batch;
-		bound->n_rows = (int64_t) options->batch * options->bptt;
-	}
-}
-
-/*
- * The validation part is taken to be no larger than train, and its longest
- * example no longer than train's longest batch.
- */
-size_t
-nn_train_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options)
-{
-	size_t		n_parameters = nn_net_bytes(spec, false) / sizeof(float);
-	size_t		bytes = nn_optimizer_bytes(n_parameters, 4 * 3 * NN_MAX_LAYERS + 16);
-	size_t		slack = (size_t) 16 << 20;
-	NnBatchBound bound;
-
-	batch_bound(&bound, train, spec, options);
-	if (train->is_running)
-		bytes = nn_size_add(bytes, nn_size_mul(2, nn_running_bytes(spec, train, options->batch)));
-	bytes = nn_size_add(bytes, nn_size_mul(n_parameters, sizeof(float)));	/* the copy */
-	bytes = nn_size_add(bytes, nn_size_mul((size_t) train->n, 3 * sizeof(int32_t)));	/* orders */
-	/* An arena grows by what it has, and never by more than 8 MB: what may stay unused. */
-	bytes = nn_size_add(bytes, bytes < slack ? bytes : slack);
-	return nn_size_add(bytes, nn_size_add(65536, scratch_bytes(spec, &bound,
-															   largest_sort(options, train, train->n))));
-}
-
-/* All memory of a training, largest pieces first, and scratch at its full size. */
-static NnStatus
-trainer_allocate(NnTrainer *trainer, const NnExamples *valid, NnError *err)
-{
-	NnArena    *memory = trainer->memory;
-	int64_t		n_train = trainer->train->n;
-	NnBatchBound bound;
-	int32_t    *order;
-
-	NN_TRY(nn_optimizer_create(&trainer->optimizer, trainer->net, trainer->options, memory, err));
-	NN_TRY(nn_snapshot_create(&trainer->snapshot, trainer->net, memory, trainer->env, err));
-	NN_TRY(nn_epoch_order_create(&trainer->order, n_train, trainer->options, memory, err));
-
-	batch_bound(&bound, trainer->train, trainer->spec, trainer->options);
-	if (nn_arena_take(trainer->scratch, 1, scratch_bytes(trainer->spec, &bound,
-														 largest_sort(trainer->options, trainer->train, valid->n))) == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory for a batch of %d", trainer->options->batch);
-	nn_arena_reset(trainer->scratch);
-
-	if (trainer->is_running)
-	{
-		NN_TRY(nn_running_create(&trainer->running, trainer->spec, trainer->train, trainer->options->batch,
-								 trainer->options->bptt, memory, err));
-		NN_TRY(nn_running_create(&trainer->running_valid, trainer->spec, valid, trainer->options->batch,
-								 trainer->options->bptt, memory, err));
-		trainer->valid.running = &trainer->running_valid;
-	}
-	order = NN_TAKE(memory, int32_t, (size_t) valid->n);
-	if (order == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory for the validation part");
-	for (int64_t i = 0; i < valid->n; i++)
-		order[i] = (int32_t) i;
-	NN_TRY(nn_examples_sort(valid, trainer->spec, order, valid->n, trainer->scratch, err));
-	trainer->valid.net = trainer->net;
-	trainer->valid.examples = valid;
-	trainer->valid.n = valid->n;
-	trainer->valid.order = order;
-	trainer->valid.bound = bound;
-	trainer->valid.env = trainer->env;
-	trainer->valid.scratch = trainer->scratch;
+	if (options->shards < 0 || options->shards > NN_MAX_SHARDS)
+		return nn_fail(err, NN_ERANGE, "%d shards are outside 0 ... %d", options->shards, NN_MAX_SHARDS);
+	if (options->team != NULL && (options->team->size < 1 || options->team->rank < 0 ||
+								  options->team->rank >= options->team->size))
+		return nn_fail(err, NN_EINTERNAL, "member %d of a team of %d", options->team->rank, options->team->size);
 	return NN_OK;
 }
 
@@ -270,7 +92,7 @@ tell_progress(NnTrainer *trainer, bool is_epoch_end)
 
 	record_epoch(trainer);
 	trainer->reported = now(trainer);
-	if (trainer->env->progress == NULL)
+	if (trainer->env->progress == NULL || (trainer->options->team != NULL && trainer->options->team->rank != 0))
 		return;
 
 	progress.epoch = trainer->epoch;
@@ -293,128 +115,7 @@ tell_progress(NnTrainer *trainer, bool is_epoch_end)
 	trainer->env->progress(trainer->env->ctx, &progress);
 }
 
-/* ---- the guard --------------------------------------------------------------- */
-
-/* Back to the last good weights, more carefully. */
-static NnStatus
-go_back(NnTrainer *trainer, NnError *err)
-{
-	if (trainer->report->n_resets == MAX_RESETS)
-	{
-		nn_fail(err, NN_EDIVERGED, "training diverged in epoch %d, step %lld",
-				trainer->epoch, (long long) trainer->step + 1);
-		nn_fail_detail(err, "Loss or gradient was not finite; it went back to the last good weights %d times, "
-					   "each time with half the learning rate.", MAX_RESETS);
-		return nn_fail_hint(err, "Lower \"rate\" or set \"clip\".");
-	}
-	trainer->report->n_resets++;
-	trainer->n_bad_in_row = 0;
-	NN_TRY(nn_snapshot_restore(&trainer->snapshot, trainer->env, err));
-	nn_optimizer_restart(trainer->optimizer);
-	return NN_OK;
-}
-
-/* A step whose loss or gradient is not finite. */
-static NnStatus
-reject_step(NnTrainer *trainer, NnError *err)
-{
-	bool		is_finite;
-
-	nn_optimizer_skip(trainer->optimizer);
-	trainer->n_bad_in_row++;
-	NN_TRY(nn_weights_check(trainer->net, trainer->env, &is_finite, err));
-	if (is_finite && trainer->n_bad_in_row < 2)
-		return NN_OK;
-	return go_back(trainer, err);
-}
-
-/* ---- steps ------------------------------------------------------------------- */
-
-/* What the loss of a batch is the mean over: tokens where text is written, else sequences. */
-static int64_t
-count_terms(const NnSpec *spec, const NnBatch *batch)
-{
-	if (!nn_task_writes_text(spec->task))
-		return batch->n_sequences;
-	return batch->written != NULL ? batch->written->n_rows : batch->n_rows;
-}
-
-static void
-accept_step(NnTrainer *trainer, int64_t n_terms, double loss, double norm)
-{
-	NnEpochSums *sums = &trainer->sums;
-
-	sums->share = nn_schedule_share(trainer->options, trainer->step, trainer->n_steps);
-	nn_optimizer_step(trainer->optimizer, sums->share, norm);
-	nn_net_pack(trainer->net);
-
-	trainer->n_bad_in_row = 0;
-	trainer->report->n_steps++;
-	sums->n_steps++;
-	sums->n_counted += n_terms;
-	sums->loss += loss * (double) n_terms;
-	sums->norm += norm;
-	if (trainer->options->clip > 0 && norm > (double) trainer->options->clip)
-		sums->n_clipped++;
-}
-
-/* One batch that stands for n_rows examples. */
-static NnStatus
-train_step(NnTrainer *trainer, const NnBatch *batch, NnState *state, int n_rows, NnError *err)
-{
-	const NnTrainOptions *options = trainer->options;
-	NnLoss		loss_options = {
-		options->label_smoothing, options->class_weight, options->n_samples, options->first_sampled
-	};
-	double		loss;
-	double		norm;
-
-	NN_TRY(nn_net_backward(trainer->net, batch, state, &options->dropout, &loss_options,
-						   &trainer->rng_drop, trainer->scratch, &loss, err));
-	norm = nn_optimizer_norm(trainer->optimizer);
-
-	if (isfinite(loss) && isfinite(norm))
-		accept_step(trainer, count_terms(trainer->spec, batch), loss, norm);
-	else
-		NN_TRY(reject_step(trainer, err));
-	trainer->sums.n_rows += n_rows;
-	trainer->step++;
-	return NN_OK;
-}
-
-/* Batch k of the epoch's order. */
-static NnStatus
-train_dealt(NnTrainer *trainer, int64_t k, NnError *err)
-{
-	const NnEpochOrder *order = &trainer->order;
-	int64_t		first = (int64_t) order->batch_order[k] * order->batch;
-	int			n = (int) (order->n - first < order->batch ? order->n - first : order->batch);
-	NnArena    *scratch = trainer->scratch;
-	int32_t    *rows;
-	NnBatch		batch;
-
-	nn_arena_reset(scratch);
-	rows = NN_TAKE(scratch, int32_t, (size_t) n);
-	if (rows == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory in a training step");
-	NN_TRY(nn_batch_pack(&batch, trainer->spec, trainer->train, order->order + first, n,
-						 trainer->options->drop_feature, &trainer->rng_drop, scratch, rows, err));
-	return train_step(trainer, &batch, NULL, n, err);
-}
-
-/* Batch k of the running text; it stands for its share of the texts. */
-static NnStatus
-train_running(NnTrainer *trainer, int64_t k, NnError *err)
-{
-	int64_t		n_batches = trainer->running.n_batches;
-	int64_t		n = trainer->train->n;
-	int			n_rows = (int) ((k + 1) * n / n_batches - k * n / n_batches);
-	NnBatch		batch;
-
-	nn_arena_reset(trainer->scratch);
-	NN_TRY(nn_running_pack(&trainer->running, k, &batch, trainer->spec, trainer->scratch, err));
-	return train_step(trainer, &batch, &trainer->running.state, n_rows, err);
-}
+/* ---- epochs ------------------------------------------------------------------ */
 
 static int64_t
 batches_of_epoch(const NnTrainer *trainer)
@@ -449,14 +150,12 @@ train_epoch(NnTrainer *trainer, NnError *err)
 	{
 		if (trainer->env->poll(trainer->env->ctx) != 0)
 			return nn_fail(err, NN_ECANCELED, "training was canceled");
-		NN_TRY(trainer->is_running ? train_running(trainer, k, err) : train_dealt(trainer, k, err));
+		NN_TRY(nn_trainer_step(trainer, k, err));
 		if (now(trainer) - trainer->reported >= PROGRESS_SECONDS)
 			tell_progress(trainer, false);
 	}
 	return NN_OK;
 }
-
-/* ---- epochs ------------------------------------------------------------------ */
 
 /* Are the weights good, and how good?  Goes back until they are; *went_back if it had to. */
 static NnStatus
@@ -473,7 +172,7 @@ validate_epoch(NnTrainer *trainer, bool *went_back, NnError *err)
 		{
 			NnValidation validation;
 
-			NN_TRY(nn_validate(&trainer->valid, &validation, err));
+			NN_TRY(nn_validate(&trainer->valid, trainer->slots, trainer->n_shards, &validation, err));
 			epoch->loss_valid = validation.loss;
 			epoch->metric = validation.metric;
 			trainer->goodness = validation.goodness;
@@ -482,7 +181,7 @@ validate_epoch(NnTrainer *trainer, bool *went_back, NnError *err)
 		if (is_good)
 			return NN_OK;
 		*went_back = true;
-		NN_TRY(go_back(trainer, err));
+		NN_TRY(nn_trainer_go_back(trainer, err));
 	}
 }
 
@@ -495,7 +194,7 @@ follow_gradient(NnTrainer *trainer, NnError *err)
 {
 	const NnExamples *examples = trainer->valid.n > 0 ? trainer->valid.examples : trainer->train;
 	const int32_t *pick = trainer->valid.n > 0 ? trainer->valid.order : trainer->order.order;
-	int64_t		n = trainer->options->batch < GRADIENT_SEQUENCES ? trainer->options->batch : GRADIENT_SEQUENCES;
+	int64_t		n = nn_shards_batch(trainer->options);
 	NnArena    *scratch = trainer->scratch;
 	NnEpoch    *epoch = &trainer->report->epoch[trainer->epoch - 1];
 	double	   *norm;
@@ -504,6 +203,8 @@ follow_gradient(NnTrainer *trainer, NnError *err)
 
 	epoch->n_distances = 0;
 	nn_arena_reset(scratch);
+	if (n > GRADIENT_SEQUENCES)
+		n = GRADIENT_SEQUENCES;
 	if (n > examples->n)
 		n = examples->n;
 	norm = NN_TAKE(scratch, double, NN_GRADIENT_DISTANCES);
@@ -511,7 +212,7 @@ follow_gradient(NnTrainer *trainer, NnError *err)
 	if (norm == NULL || rows == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory in a training step");
 	if (trainer->is_running)
-		NN_TRY(nn_running_pack(&trainer->running, 0, &batch, trainer->spec, scratch, err));
+		NN_TRY(nn_running_pack(&trainer->running, 0, 0, &batch, trainer->spec, scratch, err));
 	else
 		NN_TRY(nn_batch_pack(&batch, trainer->spec, examples, pick, (int) n, 0.0f, NULL, scratch, rows, err));
 	NN_TRY(nn_net_gradient_distances(trainer->net, &batch, scratch, NN_GRADIENT_DISTANCES, norm, err));
@@ -557,7 +258,7 @@ judge_start(NnTrainer *trainer, NnError *err)
 
 	if (!trainer->options->is_start_kept || trainer->valid.n == 0)
 		return NN_OK;
-	NN_TRY(nn_validate(&trainer->valid, &validation, err));
+	NN_TRY(nn_validate(&trainer->valid, trainer->slots, trainer->n_shards, &validation, err));
 	if (isfinite(validation.loss))
 		trainer->best_goodness = validation.goodness;
 	return NN_OK;
@@ -599,7 +300,7 @@ train_in(NnTrainer *trainer, const NnExamples *valid, NnError *err)
 {
 	uint64_t	seed = trainer->options->seed;
 
-	NN_TRY(trainer_allocate(trainer, valid, err));
+	NN_TRY(nn_trainer_allocate(trainer, valid, err));
 	nn_rng_seed(&trainer->rng_order, nn_mix64(seed));
 	nn_rng_seed(&trainer->rng_drop, nn_mix64(seed + 1));
 	trainer->n_steps = batches_of_epoch(trainer) * trainer->options->epochs;
@@ -632,6 +333,7 @@ nn_train(NnNet *net, const NnExamples *train, const NnExamples *valid, const NnT
 	trainer.train = train;
 	trainer.is_running = train->is_running;
 	trainer.options = options;
+	trainer.n_shards = nn_shards_count(options);
 	trainer.env = env;
 	trainer.report = report;
 	trainer.memory = nn_arena_create(env);
@@ -641,6 +343,7 @@ nn_train(NnNet *net, const NnExamples *train, const NnExamples *valid, const NnT
 	else
 	{
 		status = train_in(&trainer, valid, err);
+		nn_slots_release(trainer.slots);
 		report->peak_bytes = nn_arena_peak_bytes(trainer.memory) + nn_arena_peak_bytes(trainer.scratch);
 	}
 	report->seconds = env->now(env->ctx) - started;

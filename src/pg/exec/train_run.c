@@ -4,7 +4,7 @@
  *   describe    relation, columns, task, options, name: every error that needs no row
  *   read        the model to start from, rows by cursor into the learner, word vectors
  *   plan        core decides on vocabulary, network and split, or says what is missing
- *   train       core; interrupts and progress through the env
+ *   train       core; interrupts and progress through the env; perhaps with other processes
  *   store       the file's bytes and figures as a new version, live at commit
  *
  * Everything but the result is in one memory context, which an error deletes
@@ -35,6 +35,8 @@
 
 #define READ_ROWS 256
 
+const LstmTrainHelpers *lstm_train_helpers = NULL;
+
 #define MEMORY_HINT "Raise pg_lstm.train_memory, or take fewer rows with the option \"where\"."
 
 typedef struct TrainRun
@@ -50,6 +52,8 @@ typedef struct TrainRun
 	NnLearner  *learner;
 	int64		n_skipped;		/* rows with a NULL */
 	NnPlan		plan;
+	int			n_wanted;		/* processes, if memory were no matter */
+	LstmTrainHelp help;
 	double		started;
 } TrainRun;
 
@@ -183,6 +187,22 @@ read_vectors(TrainRun *run)
 				 errhint("The words of the option \"vectors\" must be written as in the rows; case does not matter.")));
 }
 
+/* How many processes train: as many as help and fit into the memory that the plan leaves. */
+static void
+choose_members(TrainRun *run)
+{
+	Size		limit = lstm_megabytes(lstm_train_memory_mb);
+	int			n = 1;
+
+	if (lstm_train_helpers != NULL)
+		n = lstm_train_helpers->count(run->options.workers, run->plan.seconds, run->plan.n_shards);
+	run->n_wanted = n;
+	while (n > 1 && run->plan.peak_bytes + nn_learner_team_bytes(run->learner, n) > limit)
+		n--;
+	run->help.n_members = n;
+	run->plan.peak_bytes += nn_learner_team_bytes(run->learner, n);
+}
+
 /* Describe, read, plan. */
 static void
 prepare(TrainRun *run, const LstmTrainRequest *request)
@@ -208,6 +228,27 @@ prepare(TrainRun *run, const LstmTrainRequest *request)
 	status = nn_learner_plan(run->learner, &run->plan, &err);
 	if (status != NN_OK)
 		lstm_throw(&err, status == NN_ELIMIT ? MEMORY_HINT : NULL);
+	choose_members(run);
+}
+
+/* ---- train ---------------------------------------------------------------------- */
+
+static const NnLearnReport *
+train(TrainRun *run)
+{
+	const NnLearnReport *report;
+	NnError		err = {0};
+
+	if (run->help.n_members < run->n_wanted)
+		ereport(NOTICE,
+				(errmsg("training with %d of %d workers", run->help.n_members, run->n_wanted),
+				 errdetail("Memory for more would pass pg_lstm.train_memory."),
+				 errhint("Raise pg_lstm.train_memory. The result is the same with any number of workers.")));
+	if (run->help.n_members > 1)
+		nn_learner_train_by(run->learner, lstm_train_helpers->train, &run->help);
+	if (nn_learner_train(run->learner, &report, &err) != NN_OK)
+		lstm_throw(&err, err.status == NN_ELIMIT ? MEMORY_HINT : NULL);
+	return report;
 }
 
 /* ---- store ---------------------------------------------------------------------- */
@@ -241,7 +282,7 @@ metrics_json(TrainRun *run, const NnLearnReport *report)
 	lstm_json_count(&json, "best_epoch", report->train.best_epoch);
 	lstm_json_count(&json, "resets", report->train.n_resets);
 	lstm_json_boolean(&json, "refitted", report->is_refitted);
-	lstm_json_count(&json, "peak_bytes", (int64) nn_learner_peak_bytes(run->learner));
+	lstm_json_count(&json, "peak_bytes", (int64) (nn_learner_peak_bytes(run->learner) + run->help.used_bytes));
 	lstm_json_count(&json, "file_bytes", (int64) nn_learner_mapped_bytes(run->learner));
 	lstm_json_metrics(&json, run->task, &report->held_out, model->spec.n_outputs, labels_of(model),
 					  report->n_label_rows, report->per_class, report->confusion);
@@ -313,14 +354,12 @@ lstm_train_run(const LstmTrainRequest *request, LstmTrainResult *result)
 	MemoryContext context = AllocSetContextCreate(caller, "pg_lstm training", ALLOCSET_DEFAULT_SIZES);
 	TrainRun   *run;
 	const NnLearnReport *report;
-	NnError		err = {0};
 
 	lstm_need_writable("lstm_train()");
 	MemoryContextSwitchTo(context);
 	run = palloc0(sizeof(TrainRun));
 	prepare(run, request);
-	if (nn_learner_train(run->learner, &report, &err) != NN_OK)
-		lstm_throw(&err, err.status == NN_ELIMIT ? MEMORY_HINT : NULL);
+	report = train(run);
 
 	MemoryContextSwitchTo(caller);
 	result->model = pstrdup(run->model);

@@ -29,6 +29,23 @@ typedef struct LstmTrainResult
 	const char *metrics;		/* JSON */
 } LstmTrainResult;
 
+/* A run's training by several processes. */
+typedef struct LstmTrainHelp
+{
+	int			n_members;		/* wanted, this process included */
+	Size		used_bytes;		/* out: the most that they held beside this process's own memory */
+} LstmTrainHelp;
+
+/* Who can train together with a session; set by the layer above (job/), which knows workers. */
+typedef struct LstmTrainHelpers
+{
+	/* How many processes: the option or NN_AUTO; seconds that one would take, estimated; shards of a batch. */
+	int			(*count) (int workers, double seconds, int n_shards);
+	NnTrainHook train;			/* ctx is an LstmTrainHelp */
+} LstmTrainHelpers;
+
+extern const LstmTrainHelpers *lstm_train_helpers;
+
 /* Read, plan, train, store.  What result points to is in the caller's context. */
 extern void lstm_train_run(const LstmTrainRequest *request, LstmTrainResult *result);
 
