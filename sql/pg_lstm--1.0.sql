@@ -180,7 +180,7 @@ COMMENT ON COLUMN lstm_epochs.version IS 'number of the version';
 COMMENT ON COLUMN lstm_epochs.epoch IS 'number of the epoch, from 1';
 COMMENT ON COLUMN lstm_epochs.loss_train IS 'mean loss over the rows learned from: both branches added, dropout and smoothing included; over the tokens where text is written';
 COMMENT ON COLUMN lstm_epochs.loss_valid IS 'mean loss of the answers on the held-out rows; NULL if none were held out';
-COMMENT ON COLUMN lstm_epochs.metric IS 'on the held-out rows: accuracy (classify, tag), R squared (regress), perplexity (where text is written) or mean absolute error in standard deviations (forecast)';
+COMMENT ON COLUMN lstm_epochs.metric IS 'on the held-out rows: accuracy (classify, tag), R squared (regress), perplexity (where text is written) or mean absolute error of the median in standard deviations (forecast)';
 COMMENT ON COLUMN lstm_epochs.gradient_norm IS 'mean norm of the gradient before clipping';
 COMMENT ON COLUMN lstm_epochs.share_clipped IS 'share of the steps, 0 to 1, whose gradient was clipped';
 COMMENT ON COLUMN lstm_epochs.rate IS 'learning rate at the end of the epoch as a share, 0 to 1, of the peak rate';
@@ -257,52 +257,63 @@ COMMENT ON COLUMN lstm_answer.tokens_used IS 'how many of them the recurrent net
 COMMENT ON COLUMN lstm_answer.tokens_unknown IS 'words that did not occur in training often enough to be known';
 COMMENT ON COLUMN lstm_answer.version IS 'the version that answered';
 
+CREATE FUNCTION lstm_support(internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'pg_lstm_support' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION lstm_support(internal) IS 'tells the planner of the functions that answer: what a call costs, and that calls may be computed for many rows at once';
+
 CREATE FUNCTION lstm_predict(model text, input text) RETURNS text
-AS 'MODULE_PATHNAME', 'pg_lstm_predict' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
+AS 'MODULE_PATHNAME', 'pg_lstm_predict' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 SUPPORT lstm_support;
 CREATE FUNCTION lstm_predict(model text, input anyarray) RETURNS text
-AS 'MODULE_PATHNAME', 'pg_lstm_predict' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
+AS 'MODULE_PATHNAME', 'pg_lstm_predict' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 SUPPORT lstm_support;
 
 COMMENT ON FUNCTION lstm_predict(text, text) IS 'what the live version of a model answers to a text, as text: a label, a number, tags, a translation, what comes next';
 COMMENT ON FUNCTION lstm_predict(text, anyarray) IS 'what the live version of a model answers to a list of words (text[]) or to numbers (real[]), as text: a label, a number, tags, a text, a forecast';
 
+CREATE FUNCTION lstm_predict_batch(model text, query text)
+RETURNS TABLE (key text, answer text)
+AS 'MODULE_PATHNAME', 'pg_lstm_predict_batch' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 1000000 ROWS 1000;
+
+COMMENT ON FUNCTION lstm_predict_batch(text, text) IS 'what lstm_predict answers to each row of a query, in its order: the query''s first column is a key, which comes back as text, the second the input; the query is run as you and may not change anything';
+
 CREATE FUNCTION lstm_predict_pinned(digest text, input text) RETURNS text
-AS 'MODULE_PATHNAME', 'pg_lstm_predict_pinned' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5000;
+AS 'MODULE_PATHNAME', 'pg_lstm_predict_pinned' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5000 SUPPORT lstm_support;
 CREATE FUNCTION lstm_predict_pinned(digest text, input anyarray) RETURNS text
-AS 'MODULE_PATHNAME', 'pg_lstm_predict_pinned' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5000;
+AS 'MODULE_PATHNAME', 'pg_lstm_predict_pinned' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE COST 5000 SUPPORT lstm_support;
 
 COMMENT ON FUNCTION lstm_predict_pinned(text, text) IS 'as lstm_predict, by the version whose weights file has this SHA-256 (lstm_versions.digest); never changes, so it may back an index or a generated column';
 COMMENT ON FUNCTION lstm_predict_pinned(text, anyarray) IS 'as lstm_predict, by the version whose weights file has this SHA-256 (lstm_versions.digest); never changes, so it may back an index or a generated column';
 
 CREATE FUNCTION lstm_classify(model text, input text) RETURNS lstm_answer
-AS 'MODULE_PATHNAME', 'pg_lstm_classify' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
+AS 'MODULE_PATHNAME', 'pg_lstm_classify' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 SUPPORT lstm_support;
 CREATE FUNCTION lstm_classify(model text, input anyarray) RETURNS lstm_answer
-AS 'MODULE_PATHNAME', 'pg_lstm_classify' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
+AS 'MODULE_PATHNAME', 'pg_lstm_classify' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 SUPPORT lstm_support;
 
 COMMENT ON FUNCTION lstm_classify(text, text) IS 'the most probable label with its probability and what was read of the text';
 COMMENT ON FUNCTION lstm_classify(text, anyarray) IS 'the most probable label with its probability and what was read of the input';
 
 CREATE FUNCTION lstm_probabilities(model text, input text, top integer DEFAULT NULL)
 RETURNS TABLE (label text, probability real, rank integer)
-AS 'MODULE_PATHNAME', 'pg_lstm_probabilities' LANGUAGE C STABLE PARALLEL SAFE COST 5000 ROWS 10;
+AS 'MODULE_PATHNAME', 'pg_lstm_probabilities' LANGUAGE C STABLE PARALLEL SAFE COST 5000 ROWS 10 SUPPORT lstm_support;
 CREATE FUNCTION lstm_probabilities(model text, input anyarray, top integer DEFAULT NULL)
 RETURNS TABLE (label text, probability real, rank integer)
-AS 'MODULE_PATHNAME', 'pg_lstm_probabilities' LANGUAGE C STABLE PARALLEL SAFE COST 5000 ROWS 10;
+AS 'MODULE_PATHNAME', 'pg_lstm_probabilities' LANGUAGE C STABLE PARALLEL SAFE COST 5000 ROWS 10 SUPPORT lstm_support;
 
 COMMENT ON FUNCTION lstm_probabilities(text, text, integer) IS 'all labels, or the top so many, with their probabilities (0 to 1, they sum to 1), the most probable first';
 COMMENT ON FUNCTION lstm_probabilities(text, anyarray, integer) IS 'all labels, or the top so many, with their probabilities (0 to 1, they sum to 1), the most probable first';
 
 CREATE FUNCTION lstm_regress(model text, input text) RETURNS double precision
-AS 'MODULE_PATHNAME', 'pg_lstm_regress' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
+AS 'MODULE_PATHNAME', 'pg_lstm_regress' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 SUPPORT lstm_support;
 CREATE FUNCTION lstm_regress(model text, input anyarray) RETURNS double precision
-AS 'MODULE_PATHNAME', 'pg_lstm_regress' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
+AS 'MODULE_PATHNAME', 'pg_lstm_regress' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 SUPPORT lstm_support;
 
 COMMENT ON FUNCTION lstm_regress(text, text) IS 'the number that a regression model gives for a text, in the units of its target column';
 COMMENT ON FUNCTION lstm_regress(text, anyarray) IS 'the number that a regression model gives, in the units of its target column';
 
 CREATE FUNCTION lstm_embed(model text, input text) RETURNS real[]
-AS 'MODULE_PATHNAME', 'pg_lstm_embed' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
+AS 'MODULE_PATHNAME', 'pg_lstm_embed' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 SUPPORT lstm_support;
 CREATE FUNCTION lstm_embed(model text, input anyarray) RETURNS real[]
-AS 'MODULE_PATHNAME', 'pg_lstm_embed' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
+AS 'MODULE_PATHNAME', 'pg_lstm_embed' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 SUPPORT lstm_support;
 
 COMMENT ON FUNCTION lstm_embed(text, text) IS 'the vector that the network makes of a text before it decides (for tasks that go word by word the mean over the words); texts that mean the same to the model have near vectors';
 COMMENT ON FUNCTION lstm_embed(text, anyarray) IS 'the vector that the network makes of an input before it decides';
@@ -315,28 +326,28 @@ COMMENT ON FUNCTION lstm_embed(text, anyarray) IS 'the vector that the network m
 
 CREATE FUNCTION lstm_tag(model text, input text)
 RETURNS TABLE (token text, start integer, stop integer, tag text, probability real)
-AS 'MODULE_PATHNAME', 'pg_lstm_tag' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 ROWS 20;
+AS 'MODULE_PATHNAME', 'pg_lstm_tag' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 ROWS 20 SUPPORT lstm_support;
 CREATE FUNCTION lstm_tag(model text, input anyarray)
 RETURNS TABLE (token text, start integer, stop integer, tag text, probability real)
-AS 'MODULE_PATHNAME', 'pg_lstm_tag' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 ROWS 20;
+AS 'MODULE_PATHNAME', 'pg_lstm_tag' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 ROWS 20 SUPPORT lstm_support;
 
 COMMENT ON FUNCTION lstm_tag(text, text) IS 'the tag of each word of a text, with its probability; substr(input, start, stop - start) is the word';
 COMMENT ON FUNCTION lstm_tag(text, anyarray) IS 'the tag of each word of a list, with its probability; start and stop count the characters of array_to_string(input, '' '')';
 
 CREATE FUNCTION lstm_entities(model text, input text)
 RETURNS TABLE (entity text, start integer, stop integer, label text, probability real)
-AS 'MODULE_PATHNAME', 'pg_lstm_entities' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 ROWS 5;
+AS 'MODULE_PATHNAME', 'pg_lstm_entities' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 ROWS 5 SUPPORT lstm_support;
 CREATE FUNCTION lstm_entities(model text, input anyarray)
 RETURNS TABLE (entity text, start integer, stop integer, label text, probability real)
-AS 'MODULE_PATHNAME', 'pg_lstm_entities' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 ROWS 5;
+AS 'MODULE_PATHNAME', 'pg_lstm_entities' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 ROWS 5 SUPPORT lstm_support;
 
 COMMENT ON FUNCTION lstm_entities(text, text) IS 'the names that a tagging model finds in a text, each with the probability of the whole; substr(input, start, stop - start) is the name';
 COMMENT ON FUNCTION lstm_entities(text, anyarray) IS 'the names that a tagging model finds in a list of words; start and stop count the characters of array_to_string(input, '' '')';
 
 CREATE FUNCTION lstm_translate(model text, input text, beam integer DEFAULT 4) RETURNS text
-AS 'MODULE_PATHNAME', 'pg_lstm_translate' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 50000;
+AS 'MODULE_PATHNAME', 'pg_lstm_translate' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 50000 SUPPORT lstm_support;
 CREATE FUNCTION lstm_translate(model text, input anyarray, beam integer DEFAULT 4) RETURNS text
-AS 'MODULE_PATHNAME', 'pg_lstm_translate' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 50000;
+AS 'MODULE_PATHNAME', 'pg_lstm_translate' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 50000 SUPPORT lstm_support;
 
 COMMENT ON FUNCTION lstm_translate(text, text, integer) IS 'the text that a model of task translate writes for a text; beam is how many beginnings are kept in mind, 1 the fastest';
 COMMENT ON FUNCTION lstm_translate(text, anyarray, integer) IS 'the text that a model of task translate writes for a list of words';
@@ -354,21 +365,21 @@ COMMENT ON FUNCTION lstm_alignment(text, text, integer) IS 'for each word that l
 COMMENT ON FUNCTION lstm_alignment(text, anyarray, integer) IS 'for each word that lstm_translate writes, how much it looked at each word of the input: weight, 0 to 1';
 
 CREATE FUNCTION lstm_caption(model text, input anyarray, beam integer DEFAULT 4) RETURNS text
-AS 'MODULE_PATHNAME', 'pg_lstm_caption' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 50000;
+AS 'MODULE_PATHNAME', 'pg_lstm_caption' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 50000 SUPPORT lstm_support;
 
 COMMENT ON FUNCTION lstm_caption(text, anyarray, integer) IS 'the text that a model of task caption writes for numbers; beam is how many beginnings are kept in mind, 1 the fastest';
 
 CREATE FUNCTION lstm_generate(model text, prompt text DEFAULT '', max_tokens integer DEFAULT 100,
 							  temperature double precision DEFAULT 0.8, top_k integer DEFAULT 40,
 							  seed bigint DEFAULT 1, stop text DEFAULT NULL) RETURNS text
-AS 'MODULE_PATHNAME', 'pg_lstm_generate' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+AS 'MODULE_PATHNAME', 'pg_lstm_generate' LANGUAGE C STABLE PARALLEL SAFE COST 50000 SUPPORT lstm_support;
 
 COMMENT ON FUNCTION lstm_generate(text, text, integer, double precision, integer, bigint, text) IS 'what a language model writes behind a prompt, at most so many tokens and not beyond the text stop; each token is drawn from the top_k most probable (0: from all), the more daring the higher the temperature (0: always the most probable); the same seed gives the same text';
 
 CREATE FUNCTION lstm_score(model text, input text) RETURNS double precision
-AS 'MODULE_PATHNAME', 'pg_lstm_score' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
+AS 'MODULE_PATHNAME', 'pg_lstm_score' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 SUPPORT lstm_support;
 CREATE FUNCTION lstm_score(model text, input anyarray) RETURNS double precision
-AS 'MODULE_PATHNAME', 'pg_lstm_score' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
+AS 'MODULE_PATHNAME', 'pg_lstm_score' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 SUPPORT lstm_support;
 
 COMMENT ON FUNCTION lstm_score(text, text) IS 'how usual a language model finds a text: mean log-likelihood of a token, at most 0; the lower, the stranger';
 COMMENT ON FUNCTION lstm_score(text, anyarray) IS 'how usual a language model finds a list of words: mean log-likelihood of a token, at most 0; the lower, the stranger';
@@ -380,9 +391,9 @@ AS 'MODULE_PATHNAME', 'pg_lstm_forecast' LANGUAGE C STABLE PARALLEL SAFE COST 50
 COMMENT ON FUNCTION lstm_forecast(text, anyarray, integer) IS 'what follows a series, in its own units: for each step (by default as many as the model learned to look ahead) and channel the median, and the bounds that 8 of 10 values lie between';
 
 CREATE FUNCTION sentiment(text) RETURNS text
-AS 'MODULE_PATHNAME', 'pg_lstm_sentiment' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
+AS 'MODULE_PATHNAME', 'pg_lstm_sentiment' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 SUPPORT lstm_support;
 CREATE FUNCTION sentiment_score(text) RETURNS double precision
-AS 'MODULE_PATHNAME', 'pg_lstm_sentiment_score' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000;
+AS 'MODULE_PATHNAME', 'pg_lstm_sentiment_score' LANGUAGE C STABLE STRICT PARALLEL SAFE COST 5000 SUPPORT lstm_support;
 
 COMMENT ON FUNCTION sentiment(text) IS 'positive, negative or neutral; by your model named sentiment if there is one, else by the English one that came with the extension';
 COMMENT ON FUNCTION sentiment_score(text) IS 'from -1 (negative) to 1 (positive)';
@@ -476,6 +487,36 @@ AS 'MODULE_PATHNAME', 'pg_lstm_import' LANGUAGE C VOLATILE STRICT PARALLEL UNSAF
 COMMENT ON FUNCTION lstm_export(text) IS 'the live version as the bytes of a safetensors file';
 COMMENT ON FUNCTION lstm_export(text, integer) IS 'a version as the bytes of a safetensors file';
 COMMENT ON FUNCTION lstm_import(text, bytea) IS 'makes a new version, live at once, of the bytes that lstm_export gave; returns its number';
+
+/* Models in memory.  The function answers for a digest that the caller knows, so it may be anybody's. */
+
+CREATE FUNCTION lstm_cached(digest text, OUT place text, OUT bytes bigint, OUT sessions integer, OUT in_use integer,
+							OUT hits bigint, OUT loads bigint) RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'pg_lstm_cached' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 1;
+
+COMMENT ON FUNCTION lstm_cached(text) IS 'where the version with this digest is in memory; the view lstm_cache calls it';
+
+CREATE VIEW lstm_cache WITH (security_barrier) AS
+SELECT v.model, v.version, v.digest, c.place, c.bytes, c.sessions, c.in_use, c.hits, c.loads
+  FROM lstm_versions v, LATERAL lstm_cached(v.digest) c;
+
+COMMENT ON VIEW lstm_cache IS 'the versions that you may use and that are in memory, ready to answer';
+COMMENT ON COLUMN lstm_cache.model IS 'name of the model';
+COMMENT ON COLUMN lstm_cache.version IS 'number of the version';
+COMMENT ON COLUMN lstm_cache.digest IS 'SHA-256 of the weights file; versions with the same digest share what is in memory';
+COMMENT ON COLUMN lstm_cache.place IS 'shared: one copy for all sessions; session: a copy of this session';
+COMMENT ON COLUMN lstm_cache.bytes IS 'memory that it takes';
+COMMENT ON COLUMN lstm_cache.sessions IS 'sessions that have used it and are still connected';
+COMMENT ON COLUMN lstm_cache.in_use IS 'transactions that use it now, which keeps it in memory';
+COMMENT ON COLUMN lstm_cache.hits IS 'how many times a transaction found it in memory';
+COMMENT ON COLUMN lstm_cache.loads IS 'how many times it was read from its table, since the server (shared) or the session began';
+
+GRANT SELECT ON lstm_cache TO PUBLIC;
+
+CREATE FUNCTION lstm_prewarm(model text) RETURNS bigint
+AS 'MODULE_PATHNAME', 'pg_lstm_prewarm' LANGUAGE C VOLATILE STRICT PARALLEL RESTRICTED COST 50000;
+
+COMMENT ON FUNCTION lstm_prewarm(text) IS 'loads the live version of a model, so that the first answer need not wait for it; returns the bytes of memory that it takes';
 
 CREATE FUNCTION lstm_doctor(OUT item text, OUT value text, OUT advice text) RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'pg_lstm_doctor' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20;

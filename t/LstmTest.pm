@@ -9,7 +9,7 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(new_node make_tickets small background_sql wait_for_activity);
+our @EXPORT = qw(new_node preload make_tickets small background_sql wait_for_activity);
 
 # Options of a training of some milliseconds.
 sub small
@@ -31,6 +31,15 @@ sub new_node
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION pg_lstm');
 	return $node;
+}
+
+# The setting that loads the library when the server starts.  In a private folder it is found below
+# extension_destdir, where a server knows that, and along dynamic_library_path where it does not.
+sub preload
+{
+	my $settings = defined $ENV{TEMP_CONFIG} ? slurp_file($ENV{TEMP_CONFIG}) : '';
+
+	return $settings =~ /^extension_destdir/m ? q{shared_preload_libraries = '$libdir/pg_lstm'} : q{shared_preload_libraries = 'pg_lstm'};
 }
 
 # Table ticket (id, body, cause, grid, hours) of n rows; cause can be told from body, its sign from grid.

@@ -75,15 +75,30 @@ examine_threads(void)
 						"BLAS keeps idle threads in this process; they do not compute. libopenblas0-serial, or OPENBLAS_NUM_THREADS=1 in the server's environment, avoids them." : NULL);
 }
 
+static double
+megabytes(size_t n_bytes)
+{
+	return (double) n_bytes / (1024.0 * 1024.0);
+}
+
 static LstmFinding
 examine_cache(void)
 {
-	int			n_models;
-	size_t		n_bytes;
+	LstmCacheFacts facts;
 
-	lstm_cache_facts(&n_models, &n_bytes);
-	return make_finding("cache", psprintf("%d models, %.1f MB of %d MB", n_models,
-										  (double) n_bytes / (1024.0 * 1024.0), lstm_cache_size_mb), NULL);
+	lstm_cache_facts(&facts);
+	if (!facts.is_shared)
+		return make_finding("cache", psprintf("session: %d models, %.1f MB of %d MB", facts.n_own,
+											  megabytes(facts.n_own_bytes), lstm_cache_size_mb),
+							"Each session keeps its own copy of a model and waits for it once; with pg_lstm in shared_preload_libraries, one copy serves all.");
+	return make_finding("cache", psprintf("shared: %d models, %.1f MB of %d MB", facts.n_shared,
+										  megabytes(facts.n_shared_bytes), lstm_cache_size_mb),
+						facts.n_own > 0 ?
+						psprintf("This session keeps %d models of its own, %.1f MB, which found no room; raise pg_lstm.cache_size.",
+								 facts.n_own, megabytes(facts.n_own_bytes)) :
+						facts.n_evicted > 0 ?
+						psprintf(UINT64_FORMAT " times a model had to leave for another; if lstm_cache.loads grows, raise pg_lstm.cache_size.",
+								 facts.n_evicted) : NULL);
 }
 
 static LstmFinding
@@ -106,7 +121,7 @@ examine_shipped(void)
 		return make_finding("sentiment model", "missing",
 							"Install the extension again; sentiment() does not work without the file.");
 	return make_finding("sentiment model", psprintf("%.1f MB, digest %.12s...",
-													(double) facts.n_bytes / (1024.0 * 1024.0), facts.digest), NULL);
+													megabytes((size_t) facts.n_bytes), facts.digest), NULL);
 }
 
 static LstmFinding

@@ -8,11 +8,16 @@
 
 #include "postgres.h"
 
+#include "catalog/namespace.h"
+#include "executor/executor.h"
+#include "mb/pg_wchar.h"
+#include "nodes/extensible.h"
 #include "nodes/parsenodes.h"
 #include "parser/parser.h"
 #include "storage/fd.h"
 #include "storage/proc.h"
 #include "utils/guc.h"
+#include "utils/memutils.h"
 
 #if PG_VERSION_NUM < 130000
 #error "pg_lstm needs PostgreSQL 13 or newer"
@@ -25,6 +30,15 @@
 #endif
 #if PG_VERSION_NUM >= 160000
 #include "varatt.h"
+#endif
+#if PG_VERSION_NUM >= 180000
+#include "commands/explain_format.h"
+#include "commands/explain_state.h"
+#endif
+
+/* Shared memory is asked for in a hook of its own; before, when the library is loaded. */
+#if PG_VERSION_NUM >= 150000
+#define LSTM_HAS_SHMEM_REQUEST_HOOK
 #endif
 
 /* Stands before a declaration, as in 18. */
@@ -71,5 +85,77 @@ lstm_file_write(File file, char *bytes, int n_bytes, off_t at)
 {
 	return (int) FileWrite(file, bytes, n_bytes, at, WAIT_EVENT_BUFFILE_WRITE);
 }
+
+/*
+ * Text of one encoding in another, palloc'd and 0-terminated; NULL if it cannot be.
+ * Conversions always raise an error before 14, so that none is tried there.
+ */
+static inline char *
+lstm_convert_quietly(const char *bytes, size_t n_bytes, int from, int to, size_t *n_out)
+{
+#if PG_VERSION_NUM >= 140000
+	Oid			proc = FindDefaultConversionProc(from, to);
+	size_t		n_most = n_bytes * MAX_CONVERSION_GROWTH + 1;
+	char	   *out;
+
+	if (!OidIsValid(proc) || n_most > MaxAllocSize)
+		return NULL;
+	out = palloc(n_most);
+	if (pg_do_encoding_conversion_buf(proc, from, to, (unsigned char *) unconstify(char *, bytes), (int) n_bytes,
+									  (unsigned char *) out, (int) n_most, true) != (int) n_bytes)
+		return NULL;
+	*n_out = strlen(out);
+	return out;
+#else
+	return NULL;
+#endif
+}
+
+/* ---- plans, for exec/batch_*.c ---- */
+
+/* Scans of ranges of ctids, Memoize, and scans that run asynchronously, came together. */
+#if PG_VERSION_NUM >= 140000
+#define LSTM_HAS_TID_RANGE_SCAN 1
+#define LSTM_FORBID_ASYNC(plan) ((plan)->async_capable = false)
+#define LSTM_MODIFY_TABLE_PLANS(plan) NIL
+#else
+#define LSTM_HAS_TID_RANGE_SCAN 0
+#define LSTM_FORBID_ASYNC(plan) ((void) 0)
+#define LSTM_MODIFY_TABLE_PLANS(plan) (((ModifyTable *) (plan))->plans)
+#endif
+
+/* EXPLAIN tells a disabled node by its having more of them than its children. */
+#if PG_VERSION_NUM >= 180000
+#define LSTM_COPY_DISABLED(to, from) ((to)->disabled_nodes = (from)->disabled_nodes)
+#else
+#define LSTM_COPY_DISABLED(to, from) ((void) 0)
+#endif
+
+/* Before, a CustomScan was always taken to project. */
+#if PG_VERSION_NUM >= 150000
+#define LSTM_CUSTOM_SCAN_PROJECTS CUSTOMPATH_SUPPORT_PROJECTION
+#else
+#define LSTM_CUSTOM_SCAN_PROJECTS 0
+#endif
+
+/* Expressions of JSON evaluate some of their parts only if they have to. */
+#if PG_VERSION_NUM >= 170000
+#define LSTM_IS_JSON_EXPRESSION(node) (IsA(node, JsonExpr) || IsA(node, JsonConstructorExpr) || IsA(node, JsonValueExpr))
+#define LSTM_IS_MERGE_SUPPORT(node) IsA(node, MergeSupportFunc)
+#elif PG_VERSION_NUM >= 160000
+#define LSTM_IS_JSON_EXPRESSION(node) (IsA(node, JsonConstructorExpr) || IsA(node, JsonValueExpr))
+#define LSTM_IS_MERGE_SUPPORT(node) false
+#else
+#define LSTM_IS_JSON_EXPRESSION(node) false
+#define LSTM_IS_MERGE_SUPPORT(node) false
+#endif
+
+#if PG_VERSION_NUM >= 180000
+#define LSTM_EXECUTOR_RUN_PARAMETERS QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define LSTM_EXECUTOR_RUN_ARGUMENTS queryDesc, direction, count
+#else
+#define LSTM_EXECUTOR_RUN_PARAMETERS QueryDesc *queryDesc, ScanDirection direction, uint64 count, bool execute_once
+#define LSTM_EXECUTOR_RUN_ARGUMENTS queryDesc, direction, count, execute_once
+#endif
 
 #endif							/* LSTM_COMPAT_H */

@@ -20,8 +20,8 @@
  * Core owns nothing but memory of this context, so an interrupt may be served
  * while a large block is cleared as well as at a poll.
  */
-static void
-clear(char *block, size_t n_bytes)
+void
+lstm_clear(char *block, size_t n_bytes)
 {
 	for (size_t done = 0; done < n_bytes; done += CLEAR_BYTES)
 	{
@@ -49,7 +49,7 @@ env_alloc(void *ctx, size_t size_bytes)
 									   MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
 	if (block == NULL)
 		return NULL;
-	clear(block, size_bytes + ALIGNMENT + sizeof(void *));
+	lstm_clear(block, size_bytes + ALIGNMENT + sizeof(void *));
 	aligned = (char *) TYPEALIGN(ALIGNMENT, block + sizeof(void *));
 	memcpy(aligned - sizeof(void *), &block, sizeof(void *));
 	return aligned;

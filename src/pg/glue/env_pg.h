@@ -28,4 +28,7 @@ typedef struct LstmEnv
 
 extern void lstm_env_init(LstmEnv *env, MemoryContext context);
 
+/* Zero a block; serves interrupts now and then, so it may not return. */
+extern void lstm_clear(char *block, size_t n_bytes);
+
 #endif							/* LSTM_ENV_PG_H */

@@ -7,8 +7,8 @@
 
 #include "glue/errors.h"
 
-static int
-sqlstate_of(NnStatus status)
+int
+lstm_sqlstate(NnStatus status)
 {
 	switch (status)
 	{
@@ -77,14 +77,14 @@ throw_as(const NnError *err, int sqlstate, const char *hint)
 void
 lstm_throw(const NnError *err, const char *hint)
 {
-	throw_as(err, sqlstate_of(err->status), hint);
+	throw_as(err, lstm_sqlstate(err->status), hint);
 	pg_unreachable();
 }
 
 void
 lstm_throw_stored(const NnError *err, const char *hint)
 {
-	throw_as(err, err->status == NN_EFORMAT ? ERRCODE_DATA_CORRUPTED : sqlstate_of(err->status), hint);
+	throw_as(err, err->status == NN_EFORMAT ? ERRCODE_DATA_CORRUPTED : lstm_sqlstate(err->status), hint);
 	pg_unreachable();
 }
 
@@ -122,4 +122,43 @@ lstm_from_utf8_bytes(const char *bytes, size_t n_bytes)
 	if (text !=copy)
 		pfree(copy);
 	return text;
+}
+
+/* Bytes that are the same in all encodings of a server. */
+static bool
+is_ascii(const char *bytes, size_t n_bytes)
+{
+	char		all = 0;
+
+	for (size_t i = 0; i < n_bytes; i++)
+		all |= bytes[i];
+	return !IS_HIGHBIT_SET(all);
+}
+
+bool
+lstm_to_utf8_quietly(const char **text, size_t *n_bytes)
+{
+	if (GetDatabaseEncoding() == PG_UTF8 || is_ascii(*text, *n_bytes))
+		return true;
+	if (GetDatabaseEncoding() == PG_SQL_ASCII)
+		return pg_verify_mbstr(PG_UTF8, *text, (int) *n_bytes, true);
+	*text = lstm_convert_quietly(*text, *n_bytes, GetDatabaseEncoding(), PG_UTF8, n_bytes);
+	return *text !=NULL;
+}
+
+char *
+lstm_from_utf8_quietly(const char *bytes, size_t n_bytes, size_t *n_out)
+{
+	int			encoding = GetDatabaseEncoding();
+	char	   *copy;
+
+	if (encoding != PG_UTF8 && encoding != PG_SQL_ASCII && !is_ascii(bytes, n_bytes))
+		return lstm_convert_quietly(bytes, n_bytes, PG_UTF8, encoding, n_out);
+	if (!pg_verify_mbstr(PG_UTF8, bytes, (int) n_bytes, true))
+		return NULL;
+	copy = palloc(n_bytes + 1);
+	memcpy(copy, bytes, n_bytes);
+	copy[n_bytes] = '\0';
+	*n_out = n_bytes;
+	return copy;
 }

@@ -9,6 +9,9 @@
 
 #include "base/status.h"
 
+/* The SQLSTATE of a status. */
+extern int	lstm_sqlstate(NnStatus status);
+
 /* Raise the error.  hint is said if core gave none; it may be NULL. */
 pg_noreturn extern void lstm_throw(const NnError *err, const char *hint);
 
@@ -30,5 +33,11 @@ extern char *lstm_from_utf8_bytes(const char *bytes, size_t n_bytes);
 
 /* Of a 0-terminated text; the same pointer where nothing is to be done. */
 extern const char *lstm_from_utf8(const char *text);
+
+/* As lstm_to_utf8(), but false where that would raise an error. */
+extern bool lstm_to_utf8_quietly(const char **text, size_t *n_bytes);
+
+/* As lstm_from_utf8_bytes(), but NULL where that would raise an error; *n_out gets the length. */
+extern char *lstm_from_utf8_quietly(const char *bytes, size_t n_bytes, size_t *n_out);
 
 #endif							/* LSTM_ERRORS_H */

@@ -2,27 +2,33 @@
  * glue/settings.c: the settings pg_lstm.*
  *
  * Memory settings are bounds that a user may move, as work_mem and
- * maintenance_work_mem are.
+ * maintenance_work_mem are; but where all sessions share one cache, its size is
+ * the server's.
  */
 #include "glue/compat.h"
 
 #include <limits.h>
 
+#include "miscadmin.h"
+
 #include "glue/settings.h"
 
 int			lstm_cache_size_mb = 256;
 int			lstm_train_memory_mb = 2048;
+int			lstm_max_workers = 2;
 bool		lstm_progress = true;
+bool		lstm_enable_batch = true;
+int			lstm_batch_size = 1000;
 
 void
 lstm_settings_define(void)
 {
 	DefineCustomIntVariable("pg_lstm.cache_size",
-							"Memory that a session may use to keep models ready for answers.",
-							"Models that were not used for the longest time leave first.",
+							"Memory for models that are ready to answer.",
+							"With pg_lstm in shared_preload_libraries, all sessions share it; else each has its own. Models that were not used for the longest time leave first.",
 							&lstm_cache_size_mb,
 							256, 1, INT_MAX / 2,
-							PGC_USERSET, GUC_UNIT_MB,
+							process_shared_preload_libraries_in_progress ? PGC_POSTMASTER : PGC_USERSET, GUC_UNIT_MB,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_lstm.train_memory",
 							"Memory that one training or evaluation may use.",
@@ -31,6 +37,13 @@ lstm_settings_define(void)
 							2048, 1, INT_MAX / 2,
 							PGC_USERSET, GUC_UNIT_MB,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_lstm.max_workers",
+							"Processes that train one model together, the session among them.",
+							"For trainings of more than about a second whose option \"workers\" says nothing; never more than there are processors or shards of a batch. The result does not depend on it.",
+							&lstm_max_workers,
+							2, 1, 64,
+							PGC_USERSET, 0,
+							NULL, NULL, NULL);
 	DefineCustomBoolVariable("pg_lstm.progress",
 							 "Reports the progress of lstm_train as NOTICEs.",
 							 "One line for each epoch and at most one in two seconds between; none for a training of less than two seconds.",
@@ -38,5 +51,19 @@ lstm_settings_define(void)
 							 true,
 							 PGC_USERSET, 0,
 							 NULL, NULL, NULL);
+	DefineCustomBoolVariable("pg_lstm.enable_batch",
+							 "Computes the answers of a query for many of its rows at once.",
+							 "The answers are the same; EXPLAIN shows a Custom Scan (LstmBatch) where it is done.",
+							 &lstm_enable_batch,
+							 true,
+							 PGC_USERSET, GUC_EXPLAIN,
+							 NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_lstm.batch_size",
+							"Rows of a query that are gathered at most before their answers are computed.",
+							"work_mem bounds the memory that they may take.",
+							&lstm_batch_size,
+							1000, 1, 100000,
+							PGC_USERSET, GUC_EXPLAIN,
+							NULL, NULL, NULL);
 	lstm_reserve_settings("pg_lstm");
 }

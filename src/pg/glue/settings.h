@@ -6,7 +6,10 @@
 
 extern int	lstm_cache_size_mb;
 extern int	lstm_train_memory_mb;
+extern int	lstm_max_workers;
 extern bool lstm_progress;
+extern bool lstm_enable_batch;
+extern int	lstm_batch_size;
 
 extern void lstm_settings_define(void);
 

@@ -1,10 +1,14 @@
 /*
- * store/cache.h: models in memory, ready to answer, one cache per session.
+ * store/cache.h: models in memory, ready to answer.
  *
  * The key is the digest of the weights file, so what is cached can never be
- * stale; who may use it under which name is the registry's business.  Models
- * that were not used for the longest time leave when pg_lstm.cache_size would
- * be passed.
+ * stale; who may use it under which name is the registry's business, and is
+ * asked first.  Models that were not used for the longest time leave when
+ * pg_lstm.cache_size would be passed.
+ *
+ * With pg_lstm in shared_preload_libraries one copy serves all sessions; a
+ * session keeps a copy of its own only where the shared one finds no room.
+ * Without, each session has its own.
  */
 #ifndef LSTM_CACHE_H
 #define LSTM_CACHE_H
@@ -14,9 +18,13 @@
 
 /*
  * The model of a version, loaded if need be.  Valid until the next call that
- * may load another one, or longer by lstm_cache_pin().
+ * may load another one or the end of the transaction, or longer by
+ * lstm_cache_pin().  It is not to be written to: others answer with it.
  */
 extern NnModel *lstm_cache_get(const LstmRef *ref);
+
+/* The same if it is loaded, here or by others; else NULL, and nothing is loaded. */
+extern NnModel *lstm_cache_peek(const LstmRef *ref);
 
 /*
  * Keep a model that lstm_cache_get() just returned until the memory context is
@@ -24,8 +32,35 @@ extern NnModel *lstm_cache_get(const LstmRef *ref);
  */
 extern void lstm_cache_pin(const NnModel *model, MemoryContext until);
 
+/* Load it, unless it is there; returns the bytes that it takes. */
+extern size_t lstm_cache_load(const LstmRef *ref);
+
+/* One model in memory. */
+typedef struct LstmCached
+{
+	bool		is_shared;		/* else this session's own */
+	int64		n_bytes;
+	int			n_sessions;		/* connected ones that have used it */
+	int			n_pins;			/* transactions that use it now */
+	int64		n_hits;			/* transactions that found it */
+	int64		n_loads;		/* how often it was read, since the server started or the session began */
+} LstmCached;
+
+/* At most two: the shared one, and one of this session.  Returns how many; digest as in lstm_versions. */
+extern int	lstm_cache_find(const char *digest, LstmCached *found);
+
 /* For lstm_doctor. */
-extern void lstm_cache_facts(int *n_models, size_t *n_bytes);
+typedef struct LstmCacheFacts
+{
+	bool		is_shared;
+	int			n_shared;		/* models */
+	size_t		n_shared_bytes;
+	uint64		n_evicted;		/* models that had to leave the shared cache for others */
+	int			n_own;			/* models of this session */
+	size_t		n_own_bytes;
+} LstmCacheFacts;
+
+extern void lstm_cache_facts(LstmCacheFacts *facts);
 
 /*
  * Read a weights file that is not in the cache, into a context that the caller
@@ -33,5 +68,8 @@ extern void lstm_cache_facts(int *n_models, size_t *n_bytes);
  */
 extern NnModel *lstm_model_from_bytes(bytea *bytes, size_t limit_bytes, MemoryContext context,
 									  NnStatus *status, NnError *err);
+
+/* Once, when the library is loaded. */
+extern void lstm_cache_init(void);
 
 #endif							/* LSTM_CACHE_H */

@@ -20,6 +20,7 @@
 #define Anum_lstm_version_model			1
 #define Anum_lstm_version_version		2
 #define Anum_lstm_version_digest		3
+#define Anum_lstm_version_facts			8
 #define Anum_lstm_version_options		10
 #define Anum_lstm_version_weights		13
 

@@ -97,6 +97,7 @@ typedef struct Remembered
 {
 	bool		is_used;
 	bool		is_digest;		/* asked by digest, not by name */
+	char		asked[LSTM_MAX_NAME + 1];
 	Sight		sight;
 	LstmRef		ref;
 } Remembered;
@@ -110,24 +111,25 @@ recall(const char *asked, size_t n_bytes, bool is_digest, const Sight *sight)
 	for (int i = 0; i < N_REMEMBERED; i++)
 	{
 		const Remembered *r = &remembered[i];
-		const char *name = is_digest ? r->ref.key : r->ref.name;
 
 		if (r->is_used && r->is_digest == is_digest &&
-			strncmp(name, asked, n_bytes) == 0 && name[n_bytes] == '\0' &&
+			strncmp(r->asked, asked, n_bytes) == 0 && r->asked[n_bytes] == '\0' &&
 			memcmp(&r->sight, sight, sizeof(*sight)) == 0)
 			return &r->ref;
 	}
 	return NULL;
 }
 
+/* asked has been found, so it is not longer than names are. */
 static const LstmRef *
-remember(const LstmRef *ref, bool is_digest, const Sight *sight)
+remember(const LstmRef *ref, const char *asked, bool is_digest, const Sight *sight)
 {
 	Remembered *r = &remembered[next_remembered];
 
 	next_remembered = (next_remembered + 1) % N_REMEMBERED;
 	r->is_used = true;
 	r->is_digest = is_digest;
+	strlcpy(r->asked, asked, sizeof(r->asked));
 	r->sight = *sight;
 	r->ref = *ref;
 	return &r->ref;
@@ -295,11 +297,11 @@ lstm_check_new_name(const char *name)
 }
 
 /*
- * Fill ref's version and key, and *weights and *options unless they are NULL,
+ * Fill ref's version and key, and *weights, *options and *facts unless they are NULL,
  * from the row of lstm_version that has ref's model and the given number.
  */
 static bool
-read_version(LstmRef *ref, int version, bytea **weights, Jsonb **options)
+read_version(LstmRef *ref, int version, bytea **weights, Jsonb **options, Jsonb **facts)
 {
 	ReadSnapshot read = snapshot_begin();
 	Relation	rel = table_open(lstm_catalog()->version, AccessShareLock);
@@ -325,6 +327,8 @@ read_version(LstmRef *ref, int version, bytea **weights, Jsonb **options)
 			*weights = DatumGetByteaPCopy(heap_getattr(tuple, Anum_lstm_version_weights, desc, &is_null));
 		if (options != NULL)
 			*options = DatumGetJsonbPCopy(heap_getattr(tuple, Anum_lstm_version_options, desc, &is_null));
+		if (facts != NULL)
+			*facts = DatumGetJsonbPCopy(heap_getattr(tuple, Anum_lstm_version_facts, desc, &is_null));
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
@@ -339,21 +343,27 @@ shipped_ref(LstmRef *ref)
 	ref->is_shipped = true;
 	ref->version = 1;
 	strlcpy(ref->name, LSTM_SHIPPED_MODEL, sizeof(ref->name));
-	strlcpy(ref->key, LSTM_SHIPPED_KEY, sizeof(ref->key));
+	lstm_shipped_key(ref->key, sizeof(ref->key));
+}
+
+static void
+init_ref(const LstmModelRow *row, LstmRef *ref)
+{
+	memset(ref, 0, sizeof(*ref));
+	ref->model = row->id;
+	strlcpy(ref->name, row->name, sizeof(ref->name));
 }
 
 static void
 model_ref(const LstmModelRow *row, int version, LstmRef *ref)
 {
-	memset(ref, 0, sizeof(*ref));
-	ref->model = row->id;
-	strlcpy(ref->name, row->name, sizeof(ref->name));
+	init_ref(row, ref);
 	if (version == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("model \"%s\" has no live version", row->name),
 				 errhint("Choose one with lstm_deploy.")));
-	if (!read_version(ref, version, NULL, NULL))
+	if (!read_version(ref, version, NULL, NULL, NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("model \"%s\" has no version %d", row->name, version),
@@ -380,8 +390,37 @@ lstm_live_version(const char *name, size_t n_bytes)
 		lstm_need_model(asked, &row);
 		model_ref(&row, row.live, &ref);
 	}
+	known = remember(&ref, asked, false, &sight);
 	pfree(asked);
-	return remember(&ref, false, &sight);
+	return known;
+}
+
+const LstmRef *
+lstm_live_version_or_null(const char *name, size_t n_bytes)
+{
+	Sight		sight = current_sight();
+	const LstmRef *known = recall(name, n_bytes, false, &sight);
+	char	   *asked;
+	LstmModelRow row;
+	LstmRef		ref;
+
+	if (likely(known != NULL && known->version != 0))
+		return known;
+
+	asked = pnstrdup(name, n_bytes);
+	if (strcmp(asked, LSTM_SHIPPED_MODEL) == 0)
+		shipped_ref(&ref);
+	else
+	{
+		if (!lstm_find_model(asked, &row) || !lstm_may_use(&row) || row.live == 0)
+			return NULL;
+		init_ref(&row, &ref);
+		if (!read_version(&ref, row.live, NULL, NULL, NULL))
+			return NULL;
+	}
+	known = remember(&ref, asked, false, &sight);
+	pfree(asked);
+	return known;
 }
 
 const LstmRef *
@@ -401,7 +440,7 @@ lstm_live_version_if_any(const char *name)
 	if (lstm_find_model(name, &row) && is_member_of_role_nosuper(GetUserId(), row.owner) && row.live != 0)
 		model_ref(&row, row.live, &ref);
 	/* That there is none (version 0) is remembered too. */
-	known = remember(&ref, false, &sight);
+	known = remember(&ref, name, false, &sight);
 	return known->version == 0 ? NULL : known;
 }
 
@@ -494,10 +533,30 @@ lstm_pinned_version(const char *digest, size_t n_bytes)
 					 errmsg("no version has the digest \"%s\"", asked),
 					 errhint("The view lstm_versions lists them; lstm_import brings one from another database.")));
 		shipped_ref(&ref);
-		strlcpy(ref.key, asked, sizeof(ref.key));
 	}
+	known = remember(&ref, asked, true, &sight);
 	pfree(asked);
-	return remember(&ref, true, &sight);
+	return known;
+}
+
+const LstmRef *
+lstm_pinned_version_or_null(const char *digest, size_t n_bytes)
+{
+	Sight		sight = current_sight();
+	const LstmRef *known = recall(digest, n_bytes, true, &sight);
+	char	   *asked;
+	LstmRef		ref;
+	bool		is_forbidden;
+
+	if (likely(known != NULL))
+		return known;
+
+	asked = pnstrdup(digest, n_bytes);
+	if (n_bytes != LSTM_DIGEST_CHARS || !find_digest(asked, &ref, &is_forbidden))
+		return NULL;
+	known = remember(&ref, asked, true, &sight);
+	pfree(asked);
+	return known;
 }
 
 bytea *
@@ -508,7 +567,7 @@ lstm_read_weights(const LstmRef *ref)
 
 	if (ref->is_shipped)
 		return lstm_shipped_read();
-	if (!read_version(&found, ref->version, &weights, NULL))
+	if (!read_version(&found, ref->version, &weights, NULL, NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("version %d of model \"%s\" was dropped", ref->version, ref->name)));
@@ -522,12 +581,23 @@ lstm_version_option(const LstmRef *ref, const char *name)
 	Jsonb	   *options;
 	JsonbValue *value;
 
-	if (ref->is_shipped || !read_version(&found, ref->version, NULL, &options) || !JB_ROOT_IS_OBJECT(options))
+	if (ref->is_shipped || !read_version(&found, ref->version, NULL, &options, NULL) || !JB_ROOT_IS_OBJECT(options))
 		return NULL;
 	value = getKeyJsonValueFromContainer(&options->root, name, strlen(name), NULL);
 	if (value == NULL || value->type != jbvString)
 		return NULL;
 	return pnstrdup(value->val.string.val, value->val.string.len);
+}
+
+Jsonb *
+lstm_version_facts(const LstmRef *ref)
+{
+	LstmRef		found = *ref;
+	Jsonb	   *facts;
+
+	if (ref->is_shipped || !read_version(&found, ref->version, NULL, NULL, &facts) || !JB_ROOT_IS_OBJECT(facts))
+		return NULL;
+	return facts;
 }
 
 static void

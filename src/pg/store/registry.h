@@ -10,6 +10,7 @@
 #ifndef LSTM_REGISTRY_H
 #define LSTM_REGISTRY_H
 
+#include "utils/jsonb.h"
 #include "utils/uuid.h"
 
 #define LSTM_MAX_NAME		200 /* bytes of a model's name */
@@ -25,7 +26,8 @@ typedef struct LstmRef
 	int			version;
 	bool		is_shipped;
 	char		name[LSTM_MAX_NAME + 1];
-	char		key[LSTM_DIGEST_CHARS + 1]; /* names the content for ever: the digest, or "shipped" */
+	char		key[LSTM_DIGEST_CHARS + 1]; /* names the content for ever: the digest; shipped:
+											 * lstm_shipped_key() */
 } LstmRef;
 
 typedef struct LstmModelRow
@@ -57,6 +59,9 @@ extern void lstm_check_new_name(const char *name);
  */
 extern const LstmRef *lstm_live_version(const char *name, size_t n_bytes);
 
+/* The same without an error: NULL where that one would raise one. */
+extern const LstmRef *lstm_live_version_or_null(const char *name, size_t n_bytes);
+
 /* The same; NULL if there is no such model or its owner is not the caller or a role of the caller's. */
 extern const LstmRef *lstm_live_version_if_any(const char *name);
 
@@ -66,11 +71,20 @@ extern void lstm_numbered_version(const char *name, int version, LstmRef *ref);
 /* A version by its digest, else an error.  Valid until the next call. */
 extern const LstmRef *lstm_pinned_version(const char *digest, size_t n_bytes);
 
+/*
+ * The same without an error: NULL where that one would raise one, and also for the
+ * shipped model until that one was asked for it in this statement.
+ */
+extern const LstmRef *lstm_pinned_version_or_null(const char *digest, size_t n_bytes);
+
 /* The bytes of a version's weights file, detoasted in the current context. */
 extern bytea *lstm_read_weights(const LstmRef *ref);
 
 /* The text that a version was trained with as this option, or NULL. */
 extern char *lstm_version_option(const LstmRef *ref, const char *name);
+
+/* What the row of a version says of its network, a JSON object, or NULL. */
+extern Jsonb *lstm_version_facts(const LstmRef *ref);
 
 /* How one epoch of a training went; more is in the view lstm_epochs. */
 typedef struct LstmEpochRow

@@ -140,6 +140,15 @@ lstm_shipped_facts(LstmShipped *facts)
 	return true;
 }
 
+void
+lstm_shipped_key(char *key, size_t n_bytes)
+{
+	struct stat status = {0};
+
+	(void) file_path(&status);
+	snprintf(key, n_bytes, "shipped-%lld-%lld", (long long) status.st_size, (long long) status.st_mtime);
+}
+
 bool
 lstm_shipped_has_digest(const char *digest)
 {

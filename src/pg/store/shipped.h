@@ -5,9 +5,6 @@
 #ifndef LSTM_SHIPPED_H
 #define LSTM_SHIPPED_H
 
-/* Stands for its digest in the cache of models, so that answering need not hash the file. */
-#define LSTM_SHIPPED_KEY	"shipped"
-
 typedef struct LstmShipped
 {
 	int64		n_bytes;
@@ -17,6 +14,12 @@ typedef struct LstmShipped
 
 /* Facts of the file; false if there is none.  Hashes it once, and again if it was changed. */
 extern bool lstm_shipped_facts(LstmShipped *facts);
+
+/*
+ * What stands for its digest in the cache of models, so that answering need not
+ * hash the file: its size and when it was written.
+ */
+extern void lstm_shipped_key(char *key, size_t n_bytes);
 
 extern bool lstm_shipped_has_digest(const char *digest);
 

@@ -1,7 +1,8 @@
 /*
  * store/value.c: a datum as core's input.
  *
- * NaN and infinity pass: core says what is wrong with them.
+ * NaN and infinity pass: core says what is wrong with them.  Where errors must not
+ * be raised (is_quiet), what has one returns false.
  */
 #include "glue/compat.h"
 
@@ -39,31 +40,34 @@ lstm_value_kind(Oid element_type, NnValueKind *kind)
 	return category == TYPCATEGORY_STRING && get_typlen(element_type) == -1;
 }
 
-void
-lstm_value_from_text(Datum datum, NnValue *value)
+static bool
+has_no_nulls(ArrayType *array, const char *what, bool is_quiet)
 {
-	text	   *t = DatumGetTextPP(datum);
-
-	memset(value, 0, sizeof(*value));
-	value->kind = NN_VALUE_TEXT;
-	value->n_bytes = VARSIZE_ANY_EXHDR(t);
-	value->text = lstm_to_utf8(VARDATA_ANY(t), &value->n_bytes);
-}
-
-static void
-refuse_null_elements(ArrayType *array, const char *what)
-{
-	if (ARR_HASNULL(array) && array_contains_nulls(array))
+	if (!ARR_HASNULL(array) || !array_contains_nulls(array))
+		return true;
+	if (!is_quiet)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 				 errmsg("%s array must not contain nulls", what),
 				 strcmp(what, "target") == 0 ?
 				 errhint("Every token needs a tag and every step a number.") :
 				 errhint("Remove them, with array_remove(input, NULL) for example.")));
+	return false;
 }
 
-static void
-words_of(ArrayType *array, const char *what, NnValue *value)
+static bool
+utf8_of(text *t, bool is_quiet, const char **utf8, size_t *n_bytes)
+{
+	*utf8 = VARDATA_ANY(t);
+	*n_bytes = VARSIZE_ANY_EXHDR(t);
+	if (is_quiet)
+		return lstm_to_utf8_quietly(utf8, n_bytes);
+	*utf8 = lstm_to_utf8(*utf8, n_bytes);
+	return true;
+}
+
+static bool
+words_of(ArrayType *array, const char *what, bool is_quiet, NnValue *value)
 {
 	Datum	   *elements;
 	const char **words;
@@ -71,32 +75,34 @@ words_of(ArrayType *array, const char *what, NnValue *value)
 	int			n;
 
 	if (ARR_NDIM(array) > 1)
+	{
+		if (is_quiet)
+			return false;
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("an array of words must have one dimension"),
 				 errdetail("The %s has %d.", what, ARR_NDIM(array))));
+	}
 	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT, &elements, NULL, &n);
 	words = palloc(sizeof(char *) * Max(n, 1));
 	word_bytes = palloc(sizeof(size_t) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		text	   *t = DatumGetTextPP(elements[i]);
-
-		word_bytes[i] = VARSIZE_ANY_EXHDR(t);
-		words[i] = lstm_to_utf8(VARDATA_ANY(t), &word_bytes[i]);
+		if (!utf8_of(DatumGetTextPP(elements[i]), is_quiet, &words[i], &word_bytes[i]))
+			return false;
 	}
 	pfree(elements);
 	value->kind = NN_VALUE_WORDS;
 	value->words = words;
 	value->word_bytes = word_bytes;
 	value->n_words = n;
+	return true;
 }
 
-static float
-number_of(Datum datum, Oid type, const char *what)
+static bool
+number_of(Datum datum, Oid type, const char *what, bool is_quiet, float *narrowed)
 {
 	double		number;
-	float		narrowed;
 
 	switch (type)
 	{
@@ -116,27 +122,33 @@ number_of(Datum datum, Oid type, const char *what)
 			number = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, datum));
 			break;
 	}
-	narrowed = (float) number;
-	if (isinf(narrowed) && !isinf(number))
+	*narrowed = (float) number;
+	if (!isinf(*narrowed) || isinf(number))
+		return true;
+	if (!is_quiet)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("number %g in the %s array is out of range", number, what),
 				 errdetail("Inputs are computed as type real.")));
-	return narrowed;
+	return false;
 }
 
-static void
-numbers_of(ArrayType *array, const char *what, NnValue *value)
+static bool
+numbers_of(ArrayType *array, const char *what, bool is_quiet, NnValue *value)
 {
 	Oid			type = ARR_ELEMTYPE(array);
 	int			n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
 	float	   *numbers;
 
 	if (ARR_NDIM(array) > 2)
+	{
+		if (is_quiet)
+			return false;
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("an array of numbers must have one dimension (steps) or two (steps and channels)"),
 				 errdetail("The %s has %d.", what, ARR_NDIM(array))));
+	}
 	if (type == FLOAT4OID)
 		numbers = (float *) ARR_DATA_PTR(array);
 	else
@@ -151,7 +163,8 @@ numbers_of(ArrayType *array, const char *what, NnValue *value)
 		numbers = palloc_extended(sizeof(float) * Max(n, 1), MCXT_ALLOC_HUGE);
 		for (int i = 0; i < n; i++)
 		{
-			numbers[i] = number_of(elements[i], type, what);
+			if (!number_of(elements[i], type, what, is_quiet, &numbers[i]))
+				return false;
 			if (i % 65536 == 0)
 				CHECK_FOR_INTERRUPTS();
 		}
@@ -161,22 +174,52 @@ numbers_of(ArrayType *array, const char *what, NnValue *value)
 	value->numbers = numbers;
 	value->n_steps = ARR_NDIM(array) == 0 ? 0 : ARR_DIMS(array)[0];
 	value->n_channels = ARR_NDIM(array) == 2 ? ARR_DIMS(array)[1] : 1;
+	return true;
 }
 
-void
-lstm_value_from_array(ArrayType *array, const char *what, NnValue *value)
+static bool
+value_of_array(ArrayType *array, const char *what, bool is_quiet, NnValue *value)
 {
 	NnValueKind kind;
 
 	memset(value, 0, sizeof(*value));
 	if (!lstm_value_kind(ARR_ELEMTYPE(array), &kind))
+	{
+		if (is_quiet)
+			return false;
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("an array of type %s cannot be an input", format_type_be(ARR_ELEMTYPE(array))),
 				 errhint("Give text, text[] (words) or real[] (numbers).")));
-	refuse_null_elements(array, what);
-	if (kind == NN_VALUE_WORDS)
-		words_of(array, what, value);
-	else
-		numbers_of(array, what, value);
+	}
+	return has_no_nulls(array, what, is_quiet) &&
+		(kind == NN_VALUE_WORDS ? words_of(array, what, is_quiet, value) :
+		 numbers_of(array, what, is_quiet, value));
+}
+
+static bool
+value_of_text(text *t, bool is_quiet, NnValue *value)
+{
+	memset(value, 0, sizeof(*value));
+	value->kind = NN_VALUE_TEXT;
+	return utf8_of(t, is_quiet, &value->text, &value->n_bytes);
+}
+
+void
+lstm_value_from_text(Datum datum, NnValue *value)
+{
+	value_of_text(DatumGetTextPP(datum), false, value);
+}
+
+void
+lstm_value_from_array(ArrayType *array, const char *what, NnValue *value)
+{
+	value_of_array(array, what, false, value);
+}
+
+bool
+lstm_value_quietly(Datum datum, bool is_array, NnValue *value)
+{
+	return is_array ? value_of_array(DatumGetArrayTypeP(datum), "input", true, value) :
+		value_of_text(DatumGetTextPP(datum), true, value);
 }

@@ -19,6 +19,12 @@ extern void lstm_value_from_text(Datum datum, NnValue *value);
  */
 extern void lstm_value_from_array(ArrayType *array, const char *what, NnValue *value);
 
+/*
+ * Of a datum, a text or an array, as its type says; false, and no error, where one
+ * of the two above would raise one.
+ */
+extern bool lstm_value_quietly(Datum datum, bool is_array, NnValue *value);
+
 /* Whether arrays of the element type are words or numbers; false if neither. */
 extern bool lstm_value_kind(Oid element_type, NnValueKind *kind);
 
