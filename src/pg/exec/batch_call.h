@@ -43,6 +43,9 @@ typedef struct LstmBatchCounts
 /* The function behind an OID; NULL: it cannot be batched.  By the C symbol and library, not by name. */
 extern const LstmBatchFunction *lstm_batch_function(Oid function_oid);
 
+/* lstm_predict itself. */
+extern const LstmBatchFunction *lstm_batch_predict_function(void);
+
 extern int	lstm_batch_n_args(const LstmBatchFunction *function);
 
 /*
@@ -54,7 +57,15 @@ extern int	lstm_batch_n_args(const LstmBatchFunction *function);
 extern void lstm_batch_compute(const LstmBatchFunction *function, const Oid *arg_types, Oid collation,
 							   LstmBatchRow *rows, int n_rows, LstmBatchCounts *counts);
 
-/* About what one call costs, in units of cpu_operator_cost, for a text of so many bytes; for the planner. */
+/*
+ * About what one call costs, in units of cpu_operator_cost, for an input of so many
+ * bytes; for the planner, so nothing is loaded and nothing raised.  function is NULL
+ * for those that cannot be batched, model NULL if it is not known.
+ */
 extern double lstm_batch_cost(const LstmBatchFunction *function, const char *model, double n_bytes);
+
+/* About how many tokens or steps an input of so many bytes has, and what a model gives for each: numbers or labels. */
+extern double lstm_batch_tokens(const char *model, double n_bytes);
+extern double lstm_batch_outputs(const char *model);
 
 #endif							/* LSTM_BATCH_CALL_H */

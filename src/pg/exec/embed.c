@@ -11,44 +11,30 @@
 #include "glue/errors.h"
 #include "glue/result.h"
 
-static ArrayType *
-embed_pooled(const NnModel *model, const NnValue *input)
+static NnStatus
+embed_pooled(const NnModel *model, const NnValue *inputs, int n, float *out, NnReading *readings, NnError *err)
 {
-	int			n = nn_answer_hidden(model);
-	float	   *out = palloc(sizeof(float) * model->spec.n_outputs);
-	float	   *hidden = palloc(sizeof(float) * n);
+	float	   *answers = palloc_extended(sizeof(float) * n * model->spec.n_outputs, MCXT_ALLOC_HUGE);
 
-	lstm_predict_batch(model, input, 1, out, NULL, hidden);
-	return lstm_reals(hidden, n);
-}
-
-static ArrayType *
-embed_text(const NnModel *model, const NnValue *input)
-{
-	int			n = nn_embed_width(model);
-	float	   *out = palloc(sizeof(float) * n);
-	NnError		err = {0};
-
-	lstm_check(nn_embed(model, input, 1, lstm_scratch(), out, NULL, &err), &err);
-	return lstm_reals(out, n);
+	NN_TRY(nn_answer(model, inputs, n, lstm_scratch(), answers, readings, out, err));
+	pfree(answers);
+	return NN_OK;
 }
 
 /*
  * The mean of the states that a caption's series leaves.  Summed in double in the
  * order of the steps, so that the answer is always the same.
  */
-static ArrayType *
-embed_series(const NnModel *model, const NnValue *input)
+static NnStatus
+embed_series(const NnModel *model, const NnValue *input, float *mean, NnError *err)
 {
 	int			H = model->spec.hidden;
-	int			n = H * (model->spec.is_bidirectional ? 2 : 1);
+	int			n = lstm_embed_width(model);
 	double	   *sum = palloc0(sizeof(double) * n);
-	float	   *mean = palloc(sizeof(float) * n);
 	int64		n_tokens = 0;
 	NnTraced	traced;
-	NnError		err = {0};
 
-	lstm_check(nn_trace(model, input, lstm_scratch(), &traced, &err), &err);
+	NN_TRY(nn_trace(model, input, lstm_scratch(), &traced, err));
 	for (int64 i = 0; i < traced.n; i++)
 	{
 		const NnTraceStep *step = &traced.step[i];
@@ -61,13 +47,41 @@ embed_series(const NnModel *model, const NnValue *input)
 	}
 	for (int k = 0; k < n; k++)
 		mean[k] = (float) (sum[k] / (double) Max(n_tokens, 1));
-	return lstm_reals(mean, n);
+	pfree(sum);
+	return NN_OK;
+}
+
+int
+lstm_embed_width(const NnModel *model)
+{
+	if (nn_task_is_pooled(model->spec.task))
+		return nn_answer_hidden(model);
+	if (model->spec.task == NN_TASK_CAPTION)
+		return model->spec.hidden * (model->spec.is_bidirectional ? 2 : 1);
+	return nn_embed_width(model);
+}
+
+NnStatus
+lstm_embed_rows(const NnModel *model, const NnValue *inputs, int n, float *out, NnReading *readings, NnError *err)
+{
+	if (nn_task_is_pooled(model->spec.task))
+		return embed_pooled(model, inputs, n, out, readings, err);
+	memset(readings, 0, sizeof(NnReading) * n);
+	if (model->spec.task != NN_TASK_CAPTION)
+		return nn_embed(model, inputs, n, lstm_scratch(), out, readings, err);
+	for (int i = 0; i < n; i++)
+		NN_TRY(embed_series(model, &inputs[i], out + (size_t) i * lstm_embed_width(model), err));
+	return NN_OK;
 }
 
 ArrayType *
 lstm_embed(const NnModel *model, const NnValue *input)
 {
-	if (nn_task_is_pooled(model->spec.task))
-		return embed_pooled(model, input);
-	return model->spec.task == NN_TASK_CAPTION ? embed_series(model, input) : embed_text(model, input);
+	int			n = lstm_embed_width(model);
+	float	   *out = palloc(sizeof(float) * Max(n, 1));
+	NnReading	reading;
+	NnError		err = {0};
+
+	lstm_check(lstm_embed_rows(model, input, 1, out, &reading, &err), &err);
+	return lstm_reals(out, n);
 }

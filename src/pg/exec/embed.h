@@ -14,4 +14,9 @@
  */
 extern ArrayType *lstm_embed(const NnModel *model, const NnValue *input);
 
+/* The same for n inputs into out (n, lstm_embed_width()); core's status is returned. */
+extern int	lstm_embed_width(const NnModel *model);
+extern NnStatus lstm_embed_rows(const NnModel *model, const NnValue *inputs, int n, float *out,
+								NnReading *readings, NnError *err);
+
 #endif							/* LSTM_EMBED_H */

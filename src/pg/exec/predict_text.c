@@ -27,89 +27,171 @@ lstm_write_options(NnWriteOptions *options, int beam)
 }
 
 static char *
-label_or_number(const NnModel *model, const NnValue *input)
+number_text(float number, size_t *n_bytes)
 {
-	float	   *out = palloc(sizeof(float) * model->spec.n_outputs);
+	char	   *text = lstm_number_text(number);
 
-	lstm_predict_batch(model, input, 1, out, NULL, NULL);
-	if (model->spec.task == NN_TASK_REGRESS)
-		return lstm_number_text(out[0]);
-	return pstrdup(lstm_from_utf8(model->labels[lstm_best_of(out, model->spec.n_outputs)]));
+	*n_bytes = strlen(text);
+	return text;
 }
 
-static char *
-tags(const NnModel *model, const NnValue *input)
+static NnStatus
+labels_or_numbers(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch, LstmText *texts,
+				  NnReading *readings, NnError *err)
 {
-	StringInfoData all;
-	NnTaggedText tagged;
-	NnError		err = {0};
+	int			C = model->spec.n_outputs;
+	float	   *out = palloc_extended(sizeof(float) * n * C, MCXT_ALLOC_HUGE);
 
-	lstm_check(nn_answer_tags(model, input, 1, lstm_scratch(), &tagged, NULL, NULL, &err), &err);
-	initStringInfo(&all);
-	for (int i = 0; i < tagged.n_tokens; i++)
-		appendStringInfo(&all, "%s%s", i > 0 ? " " : "", lstm_from_utf8(model->labels[tagged.token[i].tag]));
-	return all.data;
+	NN_TRY(nn_answer(model, inputs, n, scratch, out, readings, NULL, err));
+	for (int i = 0; i < n; i++)
+	{
+		const float *answer = out + (size_t) i * C;
+
+		if (model->spec.task == NN_TASK_REGRESS)
+			texts[i].bytes = number_text(answer[0], &texts[i].n_bytes);
+		else
+		{
+			texts[i].bytes = model->labels[lstm_best_of(answer, C)];
+			texts[i].n_bytes = strlen(texts[i].bytes);
+		}
+	}
+	pfree(out);
+	return NN_OK;
 }
 
-static char *
-written(const NnModel *model, const NnValue *input)
+static NnStatus
+tags(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch, LstmText *texts,
+	 NnReading *readings, NnError *err)
 {
+	NnTaggedText *tagged = palloc(sizeof(NnTaggedText) * n);
+
+	NN_TRY(nn_answer_tags(model, inputs, n, scratch, tagged, NULL, readings, err));
+	for (int i = 0; i < n; i++)
+	{
+		StringInfoData all;
+
+		initStringInfo(&all);
+		for (int t = 0; t < tagged[i].n_tokens; t++)
+		{
+			if (t > 0)
+				appendStringInfoChar(&all, ' ');
+			appendStringInfoString(&all, model->labels[tagged[i].token[t].tag]);
+		}
+		texts[i].bytes = all.data;
+		texts[i].n_bytes = all.len;
+	}
+	pfree(tagged);
+	return NN_OK;
+}
+
+static NnStatus
+written(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch, LstmText *texts,
+		NnReading *readings, NnError *err)
+{
+	NnWritten  *out = palloc(sizeof(NnWritten) * n);
 	NnWriteOptions options;
-	NnWritten text;
-	NnError		err = {0};
 
 	lstm_write_options(&options, LSTM_DEFAULT_BEAM);
-	if (model->spec.task == NN_TASK_LANGUAGE)
+	NN_TRY(nn_write(model, inputs, n, &options, false, scratch, out, readings, err));
+	for (int i = 0; i < n; i++)
 	{
-		options.max_tokens = NEXT_TOKENS;
-		lstm_check(nn_generate(model, input, &options, lstm_scratch(), &text, &err), &err);
+		texts[i].bytes = out[i].text;
+		texts[i].n_bytes = out[i].n_bytes;
 	}
-	else
-		lstm_check(nn_write(model, input, 1, &options, false, lstm_scratch(), &text, NULL, &err), &err);
-	return lstm_from_utf8_bytes(text.text, text.n_bytes);
+	pfree(out);
+	return NN_OK;
 }
 
-static char *
-medians(const NnModel *model, const NnValue *input)
+/* Each goes on by itself, token by token. */
+static NnStatus
+continuations(const NnModel *model, const NnValue *inputs, int n, LstmText *texts, NnError *err)
+{
+	NnWriteOptions options;
+	NnWritten	out;
+
+	lstm_write_options(&options, LSTM_DEFAULT_BEAM);
+	options.max_tokens = NEXT_TOKENS;
+	for (int i = 0; i < n; i++)
+	{
+		NN_TRY(nn_generate(model, &inputs[i], &options, lstm_scratch(), &out, err));
+		texts[i].bytes = pnstrdup(out.text, out.n_bytes);
+		texts[i].n_bytes = out.n_bytes;
+	}
+	return NN_OK;
+}
+
+static void
+append_medians(StringInfo array, const NnModel *model, const float *out)
 {
 	const NnSpec *spec = &model->spec;
 	int			C = model->n_channels;
-	float	   *out = palloc_extended(sizeof(float) * spec->horizon * C * spec->n_quantiles, MCXT_ALLOC_HUGE);
-	StringInfoData array;
-	NnError		err = {0};
 
-	lstm_check(nn_forecast(model, input, spec->horizon, lstm_scratch(), out, &err), &err);
-	initStringInfo(&array);
-	appendStringInfoChar(&array, '{');
+	appendStringInfoChar(array, '{');
 	for (int t = 0; t < spec->horizon; t++)
 	{
-		appendStringInfoString(&array, t > 0 ? "," : "");
-		appendStringInfoString(&array, C > 1 ? "{" : "");
+		appendStringInfoString(array, t > 0 ? "," : "");
+		appendStringInfoString(array, C > 1 ? "{" : "");
 		for (int c = 0; c < C; c++)
-			appendStringInfo(&array, "%s%s", c > 0 ? "," : "",
+			appendStringInfo(array, "%s%s", c > 0 ? "," : "",
 							 lstm_number_text(out[((size_t) t * C + c) * spec->n_quantiles + spec->n_quantiles / 2]));
-		appendStringInfoString(&array, C > 1 ? "}" : "");
+		appendStringInfoString(array, C > 1 ? "}" : "");
 	}
-	appendStringInfoChar(&array, '}');
-	return array.data;
+	appendStringInfoChar(array, '}');
 }
 
-char *
-lstm_predict_text(const NnModel *model, const NnValue *input)
+static NnStatus
+medians(const NnModel *model, const NnValue *inputs, int n, LstmText *texts, NnError *err)
 {
+	const NnSpec *spec = &model->spec;
+	float	   *out = palloc_extended(sizeof(float) * spec->horizon * model->n_channels * spec->n_quantiles,
+									  MCXT_ALLOC_HUGE);
+
+	for (int i = 0; i < n; i++)
+	{
+		StringInfoData array;
+
+		NN_TRY(nn_forecast(model, &inputs[i], spec->horizon, lstm_scratch(), out, err));
+		initStringInfo(&array);
+		append_medians(&array, model, out);
+		texts[i].bytes = array.data;
+		texts[i].n_bytes = array.len;
+	}
+	pfree(out);
+	return NN_OK;
+}
+
+NnStatus
+lstm_predict_texts(const NnModel *model, const NnValue *inputs, int n, LstmText *texts,
+				   NnReading *readings, NnError *err)
+{
+	NnArena    *scratch = lstm_scratch();
+
+	if (readings != NULL)
+		memset(readings, 0, sizeof(NnReading) * n);
 	switch (model->spec.task)
 	{
 		case NN_TASK_CLASSIFY:
 		case NN_TASK_REGRESS:
 			break;
 		case NN_TASK_TAG:
-			return tags(model, input);
+			return tags(model, inputs, n, scratch, texts, readings, err);
 		case NN_TASK_TRANSLATE:
 		case NN_TASK_CAPTION:
+			return written(model, inputs, n, scratch, texts, readings, err);
 		case NN_TASK_LANGUAGE:
-			return written(model, input);
+			return continuations(model, inputs, n, texts, err);
 		case NN_TASK_FORECAST:
-			return medians(model, input);
+			return medians(model, inputs, n, texts, err);
 	}
-	return label_or_number(model, input);
+	return labels_or_numbers(model, inputs, n, scratch, texts, readings, err);
+}
+
+char *
+lstm_predict_text(const NnModel *model, const NnValue *input)
+{
+	LstmText text;
+	NnError		err = {0};
+
+	lstm_check(lstm_predict_texts(model, input, 1, &text, NULL, &err), &err);
+	return lstm_from_utf8_bytes(text.bytes, text.n_bytes);
 }

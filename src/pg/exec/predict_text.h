@@ -18,6 +18,21 @@
  */
 extern char *lstm_predict_text(const NnModel *model, const NnValue *input);
 
+/* UTF-8, 0-terminated; the model's, palloc'd or scratch: good until the next answer. */
+typedef struct LstmText
+{
+	const char *bytes;
+	size_t		n_bytes;
+} LstmText;
+
+/*
+ * The same for n inputs, each with the very answer that it gets alone.  What core
+ * says against an input is returned, not raised.  readings (n), or NULL, are zeros
+ * where a task does not tell.
+ */
+extern NnStatus lstm_predict_texts(const NnModel *model, const NnValue *inputs, int n, LstmText *texts,
+								   NnReading *readings, NnError *err);
+
 /* How translations and captions are written. */
 extern void lstm_write_options(NnWriteOptions *options, int beam);
 

@@ -13,9 +13,6 @@
 #include "exec/predict.h"
 #include "exec/sentiment.h"
 #include "store/cache.h"
-#include "store/registry.h"
-
-#define USER_MODEL "sentiment"
 
 /* Where the file says nothing; a guess between the two sides. */
 #define DEFAULT_MARGIN 0.2
@@ -53,10 +50,10 @@ margin_of(const NnModel *model)
 	return isfinite(margin) && margin >= 0.0 && margin <= 1.0 ? margin : DEFAULT_MARGIN;
 }
 
-static const LstmRef *
-sentiment_version(void)
+const LstmRef *
+lstm_sentiment_version(void)
 {
-	const LstmRef *ref = lstm_live_version_if_any(USER_MODEL);
+	const LstmRef *ref = lstm_live_version_if_any(LSTM_SENTIMENT_MODEL);
 
 	return ref != NULL ? ref : lstm_live_version(LSTM_SHIPPED_MODEL, strlen(LSTM_SHIPPED_MODEL));
 }
@@ -71,43 +68,56 @@ throw_labels(const LstmRef *ref)
 			 errhint("Train it with such labels, or give it another name.")));
 }
 
-void
-lstm_sentiment(const NnValue *text, LstmSentiment *sentiment)
+bool
+lstm_sentiment_scale(const NnModel *model, LstmSentimentScale *scale)
 {
-	const LstmRef *ref = sentiment_version();
-	const NnModel *model = lstm_cache_get(ref);
-	int			C = model->spec.n_outputs;
-	int			positive;
-	int			negative;
-	int			best;
-	float	   *probabilities;
-	NnReading	reading;
-
 	if (model->spec.task != NN_TASK_CLASSIFY)
-		throw_labels(ref);
-	positive = label_index(model, "positive");
-	negative = label_index(model, "negative");
-	if (positive < 0 || negative < 0)
-		throw_labels(ref);
+		return false;
+	scale->positive = label_index(model, "positive");
+	scale->negative = label_index(model, "negative");
+	scale->has_neutral = label_index(model, "neutral") >= 0;
+	scale->n_labels = model->spec.n_outputs;
+	scale->margin = margin_of(model);
+	return scale->positive >= 0 && scale->negative >= 0;
+}
 
-	probabilities = palloc(sizeof(float) * C);
-	lstm_predict_batch(model, text, 1, probabilities, &reading, NULL);
-	best = lstm_best_of(probabilities, C);
-	sentiment->score = lstm_number_double(probabilities[positive] - probabilities[negative]);
+void
+lstm_sentiment_of(const LstmSentimentScale *scale, const float *probabilities, const NnReading *reading,
+				  LstmSentiment *sentiment)
+{
+	int			best = lstm_best_of(probabilities, scale->n_labels);
+
+	sentiment->score = lstm_number_double(probabilities[scale->positive] - probabilities[scale->negative]);
 	sentiment->word = sentiment->score < 0.0 ? "negative" : "positive";
-	if (reading.n_tokens == 0)
+	if (reading->n_tokens == 0)
 	{
 		sentiment->score = 0.0;
 		sentiment->word = "neutral";
 	}
-	else if (label_index(model, "neutral") >= 0)
+	else if (scale->has_neutral)
 	{
-		if (best != positive && best != negative)
+		if (best != scale->positive && best != scale->negative)
 			sentiment->word = "neutral";
 		else
-			sentiment->word = best == positive ? "positive" : "negative";
+			sentiment->word = best == scale->positive ? "positive" : "negative";
 	}
-	else if (fabs(sentiment->score) < margin_of(model))
+	else if (fabs(sentiment->score) < scale->margin)
 		sentiment->word = "neutral";
+}
+
+void
+lstm_sentiment(const NnValue *text, LstmSentiment *sentiment)
+{
+	const LstmRef *ref = lstm_sentiment_version();
+	const NnModel *model = lstm_cache_get(ref);
+	LstmSentimentScale scale;
+	float	   *probabilities;
+	NnReading	reading;
+
+	if (!lstm_sentiment_scale(model, &scale))
+		throw_labels(ref);
+	probabilities = palloc(sizeof(float) * scale.n_labels);
+	lstm_predict_batch(model, text, 1, probabilities, &reading, NULL);
+	lstm_sentiment_of(&scale, probabilities, &reading, sentiment);
 	pfree(probabilities);
 }

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
+#include "exec/classify.h"
 #include "exec/embed.h"
 #include "exec/predict.h"
 #include "exec/predict_text.h"
@@ -102,13 +103,6 @@ pg_lstm_predict_pinned(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(predict(lstm_pinned_version(VARDATA_ANY(digest), VARSIZE_ANY_EXHDR(digest)), fcinfo));
 }
 
-/* Numbers of tokens in an int4 column. */
-static Datum
-token_count(int64 n)
-{
-	return Int32GetDatum((int32) Min(n, PG_INT32_MAX));
-}
-
 Datum
 pg_lstm_classify(PG_FUNCTION_ARGS)
 {
@@ -118,26 +112,13 @@ pg_lstm_classify(PG_FUNCTION_ARGS)
 	NnReading	reading;
 	LstmRowBuilder row;
 	float	   *out;
-	float		second = 0.0f;
 	int			best;
 
 	lstm_need_task(model, ref->name, NN_TASK_CLASSIFY);
 	out = answer(model, fcinfo, &reading);
 	best = lstm_best_of(out, model->spec.n_outputs);
-	for (int c = 0; c < model->spec.n_outputs; c++)
-	{
-		if (c != best && out[c] > second)
-			second = out[c];
-	}
 	lstm_row_begin(&row, fcinfo);
-	lstm_row_text(&row, lstm_from_utf8(model->labels[best]));
-	lstm_row_datum(&row, Float4GetDatum(out[best]));
-	lstm_row_datum(&row, Float4GetDatum(out[best] - second));
-	lstm_row_datum(&row, BoolGetDatum(false));
-	lstm_row_datum(&row, token_count(reading.n_tokens));
-	lstm_row_datum(&row, token_count(reading.n_used));
-	lstm_row_datum(&row, token_count(reading.n_unknown));
-	lstm_row_datum(&row, Int32GetDatum(version));
+	lstm_classify_row(&row, out, model->spec.n_outputs, lstm_from_utf8(model->labels[best]), &reading, version);
 	PG_RETURN_DATUM(lstm_row_value(&row));
 }
 

@@ -1,0 +1,14 @@
+/*
+ * exec/classify.h: probabilities of labels as a row of type lstm_answer.
+ */
+#ifndef LSTM_CLASSIFY_H
+#define LSTM_CLASSIFY_H
+
+#include "glue/result.h"
+#include "model/answer.h"
+
+/* The columns of one answer; label: its most probable label in the database's encoding. */
+extern void lstm_classify_row(LstmRowBuilder *row, const float *probabilities, int C, const char *label,
+							  const NnReading *reading, int version);
+
+#endif							/* LSTM_CLASSIFY_H */
