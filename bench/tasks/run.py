@@ -18,7 +18,8 @@ ROOT = os.environ["here"]
 LIMIT = int(os.environ.get("LIMIT") or 0)
 SEED = int(os.environ.get("SEED") or 1)
 OPTIONS = json.loads(os.environ.get("OPTIONS") or "{}")
-WARM_ROWS = int(os.environ.get("WARM_ROWS") or 5000)
+WARM_ROWS = int(os.environ.get("WARM_ROWS") or 15000)
+WARM_OPTIONS = {"hidden": 64, "embedding": 64, "epochs": 1, "samples": 500}
 N_FOLDS = 5
 N_ORIGINS = 1000        # forecasts of a series at most, evenly spaced over valid
 N_PAST = 512            # steps given to a forecast
@@ -202,11 +203,12 @@ def coco(row):
 
 
 def warm(row):
-    """500 labelled rows alone, and started from a language model of texts without label."""
+    """500 labelled rows alone, and started from a language model of texts without label.  What
+    such a start takes over is what the texts are about, so that a small model does."""
     texts = view(row.name + "_texts", "SELECT text FROM %s" % load("imdb_unlabelled", "train"), min(WARM_ROWS, LIMIT or WARM_ROWS))
     few = view(row.name + "_few", "SELECT text, label FROM %s ORDER BY ctid" % load(row.set, "train"), min(500, LIMIT or 500))
     valid = view(row.name + "_valid", "SELECT text, label FROM %s ORDER BY ctid" % load(row.set, "valid"))
-    trainings = [train(row.name + "_texts", texts, "text", None, "language", {})]
+    trainings = [train(row.name + "_texts", texts, "text", None, "language", WARM_OPTIONS)]
     score = {}
     for name, options in (("cold", {}), ("cold, LSTM alone", {"bag": False}),
                           ("warm", {"warm_start": row.name + "_texts"}),

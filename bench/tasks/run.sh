@@ -26,7 +26,7 @@ install_extension "$here/build/pg"
 make -s -C "$here" -f core.mk build/bench/bin/texts || exit 1
 cluster_start bench "fsync = off" "pg_lstm.progress = off" "pg_lstm.train_memory = '4GB'"
 export PGHOST="$socket" PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PATH="$pg_bin:$PATH"
-export DATA here LIMIT="${LIMIT:-}" SEED="${SEED:-1}" OPTIONS="${OPTIONS:-}" WARM_ROWS="${WARM_ROWS:-5000}"
+export DATA here LIMIT="${LIMIT:-}" SEED="${SEED:-1}" OPTIONS="${OPTIONS:-}" WARM_ROWS="${WARM_ROWS:-15000}"
 psql -X -q -v ON_ERROR_STOP=1 -c 'SET client_min_messages = warning' -c 'DROP EXTENSION IF EXISTS pg_lstm CASCADE' -c 'CREATE EXTENSION pg_lstm'
 /usr/bin/python3 "$here/bench/tasks/run.py" "$@" | tee "$here/build/tasks.md"
 cluster_stop bench
