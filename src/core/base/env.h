@@ -25,7 +25,7 @@ typedef struct NnProgress
 	int64_t		n_rows;			/* rows of an epoch */
 	double		loss_train;		/* mean over the rows of this epoch so far */
 	double		loss_valid;		/* NAN where there is none */
-	double		metric;			/* validation accuracy, or R2 of a regression; NAN if none */
+	double		metric;			/* of the validation part, as NnEpoch's (train/train.h); NAN if none */
 	double		gradient_norm;	/* mean of the epoch's norms before clipping */
 	double		n_clipped;		/* share of the epoch's steps that were clipped */
 	double		seconds;		/* since training began */
@@ -44,11 +44,10 @@ typedef struct NnEnv
 	void		(*release) (void *ctx, void *block);
 
 	/*
-	 * Bytes in a temporary file, mapped: for streams larger than memory is allowed
-	 * to be.  block is NULL, or one of map() that is to grow from old_bytes to
-	 * size_bytes (it may move); what is new is zero.  NULL if out of memory or
-	 * disk; may raise an error of its own and not return.  The hook is NULL where
-	 * the host has no such files.
+	 * Bytes in a temporary file, mapped: for streams larger than memory is allowed to be.  block is NULL,
+	 * or one of map() that is to grow from old_bytes to size_bytes (it may move); what is new is zero. NULL
+	 * if out of memory or disk; may raise an error of its own and not return.  The hook is NULL where the
+	 * host has no such files.
 	 */
 	void	   *(*map) (void *ctx, void *block, size_t old_bytes, size_t size_bytes);
 

@@ -121,6 +121,23 @@ ask_for_tile(int64_t R, int Q, const float *C, size_t ldc)
 			__builtin_prefetch(C + q * NN_PANEL, 1);
 }
 
+/* One block of rows, the step of a few texts: what of gemm_rows() is left when there is nothing to divide. */
+static NN_INLINE void
+gemm_block(int64_t M, int N, int K, const float *A, size_t lda, size_t a_step,
+		   const float *packed, float *C, size_t ldc, bool is_added)
+{
+	int			n_panels = (N + NN_PANEL - 1) / NN_PANEL;
+	int			Q = NN_TILE_PANELS;
+
+	for (int p = 0; p < n_panels; p += Q)
+	{
+		while (Q > n_panels - p || tiles[M][Q] == NULL)
+			Q--;
+		tiles[M][Q] (K, A, lda, a_step, packed + (size_t) p * NN_PANEL * (size_t) K,
+					 C + p * NN_PANEL, ldc, N - p * NN_PANEL, is_added);
+	}
+}
+
 /*
  * C (M, N) = A B for B in panels.  A panel, or a few of them, stays in the L1
  * cache while a group of blocks of rows, which stays in L2, passes by.  Blocks
@@ -137,6 +154,11 @@ gemm_rows(int64_t M, int N, int K, const float *A, size_t lda, size_t a_step,
 	int64_t		height = n_blocks > 0 ? (M + n_blocks - 1) / n_blocks : 0;
 	int			n_panels = (N + NN_PANEL - 1) / NN_PANEL;
 
+	if (n_blocks == 1)
+	{
+		gemm_block(M, N, K, A, lda, a_step, packed, C, ldc, is_added);
+		return;
+	}
 	for (int64_t first = 0; first < n_blocks; first += group)
 	{
 		int64_t		last = n_blocks - first < group ? n_blocks : first + group;
