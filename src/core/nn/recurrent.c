@@ -83,6 +83,9 @@ layer_input(const NnLayers *layers, const NnBatch *batch, int k, const float *be
 	return NN_OK;
 }
 
+/* Rows whose sums are still in the L2 cache when the product is added to their bias. */
+#define PROJECT_ROWS 96
+
 /* x W_ih^T + b for M rows. */
 static NnStatus
 project(const NnLayers *layers, const NnDirection *direction, int M, const float *x, float *out,
@@ -90,7 +93,8 @@ project(const NnLayers *layers, const NnDirection *direction, int M, const float
 {
 	int			G = layers->n_gates;
 	int			n_in = direction->weight_ih->n_columns;
-	int			n_part = nn_rows_per_poll(G, n_in);
+	int			n_poll = nn_rows_per_poll(G, n_in);
+	int			n_part = n_poll < PROJECT_ROWS ? n_poll : PROJECT_ROWS;
 
 	for (int first = 0; first < M; first += n_part)
 	{
@@ -445,7 +449,11 @@ weights_backward(const NnLayers *layers, const NnDirection *direction, const NnB
 
 	NN_TRY(add_weight_gradient(G, H, N, back->d_h_gates, trace->h_prev, direction->weight_hh->grad, scratch));
 	nn_sum_rows(N, G, back->d_gates, G, direction->bias_ih->grad);
-	nn_sum_rows(N, G, back->d_h_gates, G, direction->bias_hh->grad);
+	/* but for gru both biases stand in the same sum: their gradients were, and stay, the same */
+	if (back->d_h_gates == back->d_gates)
+		memcpy(direction->bias_hh->grad, direction->bias_ih->grad, (size_t) G * sizeof(float));
+	else
+		nn_sum_rows(N, G, back->d_h_gates, G, direction->bias_hh->grad);
 	NN_TRY(add_weight_gradient(G, n_in, n_in_rows, d_side, x, direction->weight_ih->grad, scratch));
 	if (dx == NULL)
 		return NN_OK;
