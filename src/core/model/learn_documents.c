@@ -71,7 +71,7 @@ nn_learner_learn_documents(NnLearner *learner, NnError *err)
 typedef struct Texts
 {
 	NnTermRows	rows;
-	int64_t	   *start;
+	int64_t    *start;
 	int32_t    *term;
 	int32_t    *row_of;			/* (distinct words of the column) row of the table, or -1 */
 	int32_t    *seen;			/* (rows of the table) the last text that has it, 1-based */
@@ -175,7 +175,7 @@ nn_learner_document_bytes(const NnLearner *learner)
 {
 	const NnSpec *spec = &learner->model->spec;
 	double		lists = 4.0 * ((double) learner->words.n + nn_lexicon_n(learner->lexicon) + spec->document_words) +
-		8.0 * (double) learner->n_sorted;
+	8.0 * (double) learner->n_sorted;
 	int64_t		longest = 0;
 
 	if (spec->document == 0)

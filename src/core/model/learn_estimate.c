@@ -98,7 +98,7 @@ net_bytes(const NnLearner *learner, const NnTrainOptions *train)
 {
 	size_t		in_training = nn_train_bytes(&learner->model->spec, &learner->train.examples, train);
 	size_t		before = nn_learner_linear_bytes(learner) + nn_learner_document_bytes(learner) +
-		nn_learner_start_bag_bytes(learner);	/* of these one at most is not 0 */
+	nn_learner_start_bag_bytes(learner);	/* of these one at most is not 0 */
 
 	return nn_size_add(nn_net_bytes(&learner->model->spec, true), in_training > before ? in_training : before);
 }

@@ -80,7 +80,7 @@ resolve_schedule(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(epsilon_bag, shape->n_outputs >= NN_RECIPE_MANY_LABELS ? 1e-8 :
 			 shape->n_outputs == 2 && shape->n_tokens > 150 * n ? 1e-8 : 1e-3);
 
-	/* what a warm start brings is known better than few rows can tell, unless each label has but few of them */
+	/* what a warm start brings is known better than rows can tell; of many labels each has too few for that */
 	SET_AUTO(rate_bag, !is_text ? 2e-3 : shape->n_scores > 0 && shape->n_outputs < NN_RECIPE_MANY_LABELS ? 5e-4 : 5e-3);
 	SET_AUTO(dropout_input, is_text ? 0.2 : 0.0);
 	SET_AUTO(keep, NN_KEEP_LAST);

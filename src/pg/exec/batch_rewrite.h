@@ -19,7 +19,8 @@ enum LstmBatchExprs
 {
 	LSTM_BATCH_GUARDS,			/* for each call a condition, or a NULL constant */
 	LSTM_BATCH_REPLAY_QUAL,
-	LSTM_BATCH_REPLAY_TLIST		/* NIL where there are columns: the node above has the plain calls, and reads NULL */
+	LSTM_BATCH_REPLAY_TLIST		/* NIL where there are columns: the node above has the plain calls, and
+								 * reads NULL */
 };
 
 /* The numbers in custom_private. */
