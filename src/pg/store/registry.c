@@ -371,31 +371,6 @@ model_ref(const LstmModelRow *row, int version, LstmRef *ref)
 }
 
 const LstmRef *
-lstm_live_version(const char *name, size_t n_bytes)
-{
-	Sight		sight = current_sight();
-	const LstmRef *known = recall(name, n_bytes, false, &sight);
-	char	   *asked;
-	LstmModelRow row;
-	LstmRef		ref;
-
-	if (likely(known != NULL && known->version != 0))
-		return known;
-
-	asked = pnstrdup(name, n_bytes);
-	if (strcmp(asked, LSTM_SHIPPED_MODEL) == 0)
-		shipped_ref(&ref);
-	else
-	{
-		lstm_need_model(asked, &row);
-		model_ref(&row, row.live, &ref);
-	}
-	known = remember(&ref, asked, false, &sight);
-	pfree(asked);
-	return known;
-}
-
-const LstmRef *
 lstm_live_version_or_null(const char *name, size_t n_bytes)
 {
 	Sight		sight = current_sight();
@@ -421,6 +396,24 @@ lstm_live_version_or_null(const char *name, size_t n_bytes)
 	known = remember(&ref, asked, false, &sight);
 	pfree(asked);
 	return known;
+}
+
+const LstmRef *
+lstm_live_version(const char *name, size_t n_bytes)
+{
+	const LstmRef *known = lstm_live_version_or_null(name, n_bytes);
+	char	   *asked;
+	LstmModelRow row;
+	LstmRef		ref;
+
+	if (likely(known != NULL))
+		return known;
+
+	/* one of these says why not */
+	asked = pnstrdup(name, n_bytes);
+	lstm_need_model(asked, &row);
+	model_ref(&row, row.live, &ref);
+	elog(ERROR, "model \"%s\" was found at second sight only", asked);
 }
 
 const LstmRef *
