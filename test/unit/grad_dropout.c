@@ -49,7 +49,7 @@ static void
 test_seed(NnCell cell, NnInputKind input)
 {
 	NnSpec		spec = net_case_both_branches(cell, input, NN_TASK_CLASSIFY);
-	NetCaseRows wish = {9, 8, true};
+	NetCaseRows wish = {9, 8, true, false};
 	NetTraining training;
 	NnRng		rng;
 	float	   *once;
@@ -128,7 +128,7 @@ test_dropout_gradient(NnCell cell, NnInputKind input, DropoutKind kind)
 {
 	/* a maximum over steps has kinks, which a step this large may cross: pooling without it */
 	NnSpec		spec = net_case_both_branches(cell, input, kind % 2 ? NN_TASK_REGRESS : NN_TASK_CLASSIFY);
-	NetCaseRows wish = {7, 6, true};
+	NetCaseRows wish = {7, 6, true, false};
 	NetTraining training;
 	NnRng		rng;
 	double		worst = 0;
@@ -164,7 +164,7 @@ static void
 test_dropout_none(NnCell cell)
 {
 	NnSpec		spec = net_case_both_branches(cell, NN_INPUT_TEXT, NN_TASK_CLASSIFY);
-	NetCaseRows wish = {9, 8, true};
+	NetCaseRows wish = {9, 8, true, false};
 	NetTraining training;
 	NnRng		rng;
 	float	   *none;
@@ -191,7 +191,7 @@ static void
 test_dropout_mean(DropoutKind kind, NnInputKind input)
 {
 	NnSpec		spec = net_case_both_branches(NN_CELL_RNN, input, NN_TASK_REGRESS);
-	NetCaseRows wish = {4, 2, false};
+	NetCaseRows wish = {4, 2, false, false};
 	const char *bias = kind == DROP_WIDE ? "wide_head.bias" : "head.bias";
 	enum
 	{
@@ -253,7 +253,7 @@ static void
 test_dropout_share(DropoutKind kind)
 {
 	NnSpec		spec = net_case_both_branches(NN_CELL_LSTM, NN_INPUT_TEXT, NN_TASK_CLASSIFY);
-	NetCaseRows wish = {6, 8, false};
+	NetCaseRows wish = {6, 8, false, false};
 	const double p = 0.3;
 	NetTraining training;
 	NnRng		rng;

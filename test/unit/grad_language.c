@@ -205,7 +205,7 @@ draw_masks(Twin *twin, uint64_t seed)
 static void
 test_gradients(const NnSpec *spec, const char *title, float drop, float smoothing)
 {
-	static const NetCaseRows wishes[] = {{1, 1, false}, {4, 6, true}, {1, 1, true}};
+	static const NetCaseRows wishes[] = {{1, 1, false, false}, {4, 6, true, false}, {1, 1, true, false}};
 	NnRng		rng;
 	double		worst = 0;
 
@@ -252,7 +252,7 @@ test_dropout(const NnSpec *spec, const char *title)
 	static const double place[] = {-2, -1, 1, 2};
 	static const double factor[] = {1, -8, 8, -1};
 	const double step = 4e-3;
-	NetCaseRows wish = {5, 6, true};
+	NetCaseRows wish = {5, 6, true, false};
 	NetTraining training;
 	NnRng		rng;
 	int			order[NET_CASE_MAX_ROWS];
@@ -324,7 +324,7 @@ static void
 test_sampled(bool is_bidirectional)
 {
 	NnSpec		spec = language_case_spec(NN_CELL_LSTM, 1, is_bidirectional, 6, 5, 700);
-	NetCaseRows wish = {6, 8, true};
+	NetCaseRows wish = {6, 8, true, false};
 	NetTraining training;
 	NnRng		rng;
 	int			order[NET_CASE_MAX_ROWS];

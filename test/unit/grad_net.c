@@ -132,7 +132,7 @@ test_architecture(NnCell cell, NnInputKind input, int n_layers, bool is_bidirect
 {
 	/* rows, longest, has an empty one */
 	static const NetCaseRows wishes[] = {
-		{1, 1, false}, {1, 7, false}, {4, 1, false}, {6, 7, true}, {1, 1, true}
+		{1, 1, false, false}, {1, 7, false, false}, {4, 1, false, false}, {6, 7, true, false}, {1, 1, true, false}
 	};
 	NnRng		rng;
 	double		worst = 0;
@@ -155,12 +155,34 @@ test_architecture(NnCell cell, NnInputKind input, int n_layers, bool is_bidirect
 	   net_case_cells[cell], net_case_inputs[input], n_layers, is_bidirectional ? ", bidirectional" : "", worst);
 }
 
+/* Some 350 rows, so several stretches of steps; of tokens that repeat often, or hardly ever (recurrent_private.h). */
+static void
+test_stretches(NnCell cell, int vocabulary)
+{
+	NnSpec		spec = {.n_outputs = 2, .cell = cell, .n_layers = cell == NN_CELL_LSTM ? 2 : 1, .hidden = 4, .is_bidirectional = true,
+		.pool = NN_POOL_LAST | NN_POOL_MEAN, .vocabulary = vocabulary, .embedding = 3
+	};
+	NetCaseRows wish = {28, 24, true, vocabulary > 1000};
+	NetTraining training;
+	NnRng		rng;
+	double		worst;
+
+	nn_rng_seed(&rng, (uint64_t) vocabulary);
+	net_training_begin(&training, &spec, wish, &rng);
+	worst = gradient_error(&training, &rng);
+	ok(training.batch.n_rows > 240 && (training.batch.n_distinct * 10 > training.batch.n_rows * 7) == (vocabulary > 1000),
+	   "%d rows with %d tokens", training.batch.n_rows, training.batch.n_distinct);
+	ok(worst < 1, "%s, %d words: loss and gradients over several stretches (%.2f of the error allowed)",
+	   net_case_cells[cell], vocabulary, worst);
+	net_training_end(&training);
+}
+
 /* Each pooling alone. */
 static void
 test_pool(unsigned pool)
 {
 	NnSpec		spec = {0};
-	NetCaseRows wish = {5, 8, true};
+	NetCaseRows wish = {5, 8, true, false};
 	NetTraining training;
 	NnRng		rng;
 	double		worst;
@@ -188,7 +210,7 @@ test_forecast(NnCell cell, bool has_linear, bool has_level, int n_quantiles)
 		.task = NN_TASK_FORECAST, .input = NN_INPUT_SERIES, .n_outputs = 3 * 2 * n_quantiles,
 		.embedding = has_level ? 4 : 2, .horizon = 3, .n_quantiles = n_quantiles
 	};
-	NetCaseRows wish = {6, 7, false};
+	NetCaseRows wish = {6, 7, false, false};
 	NetTraining training;
 	NnRng		rng;
 	double		worst;
@@ -256,7 +278,7 @@ static void
 test_contract(NnCell cell, NnInputKind input)
 {
 	NnSpec		spec = net_case_both_branches(cell, input, NN_TASK_CLASSIFY);
-	NetCaseRows wish = {9, 8, true};
+	NetCaseRows wish = {9, 8, true, false};
 	NetTraining training;
 	NnRng		rng;
 	NnError		err;
@@ -288,6 +310,11 @@ main(void)
 			for (int n_layers = 1; n_layers <= 3; n_layers++)
 				for (int k = 0; k < 2; k++)
 					test_architecture((NnCell) cell, (NnInputKind) input, n_layers, k == 1);
+	for (int cell = NN_CELL_RNN; cell <= NN_CELL_GRU; cell++)
+	{
+		test_stretches((NnCell) cell, 300);
+		test_stretches((NnCell) cell, 4000);
+	}
 	for (int input = NN_INPUT_TEXT; input <= NN_INPUT_VECTOR; input++)
 		test_architecture(NN_CELL_NONE, (NnInputKind) input, 0, false);
 	for (int n_quantiles = 1; n_quantiles <= 9; n_quantiles += 2)

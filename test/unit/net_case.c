@@ -177,14 +177,14 @@ net_case_both_branches(NnCell cell, NnInputKind input, NnTask task)
 	return spec;
 }
 
-/* Tokens from a few only, so that a batch repeats them. */
+/* Tokens from a few only, so that a batch repeats them; or all drawn evenly. */
 static int32_t *
-random_tokens(NnRng *rng, const NnSpec *spec, int n)
+random_tokens(NnRng *rng, const NnSpec *spec, bool is_even, int n)
 {
 	int32_t    *token = ALLOC(int32_t, n);
 
 	for (int t = 0; t < n; t++)
-		token[t] = net_case_int(rng, 0, 1) == 0 ? net_case_int(rng, 0, 9)
+		token[t] = !is_even && net_case_int(rng, 0, 1) == 0 ? net_case_int(rng, 0, 9)
 			: net_case_int(rng, 0, spec->vocabulary - 1);
 	return token;
 }
@@ -225,7 +225,7 @@ net_case_rows(NnRng *rng, const NnSpec *spec, NetCaseRows wish)
 		if (spec->cell == NN_CELL_NONE)
 			row->length = 0;
 		if (spec->input == NN_INPUT_TEXT)
-			row->token = random_tokens(rng, spec, row->length);
+			row->token = random_tokens(rng, spec, wish.is_even, row->length);
 		else
 			row->values = random_floats(rng, row->length * spec->embedding, 2.0f);
 		if (spec->wide == NN_WIDE_BAG)

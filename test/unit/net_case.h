@@ -18,6 +18,7 @@ typedef struct NetCaseRows
 	int			n;
 	int			max_length;
 	bool		has_empty;		/* the first row is empty, the second has one step (text, series) */
+	bool		is_even;		/* tokens are drawn evenly, so that few repeat */
 } NetCaseRows;
 
 void	   *net_case_alloc(size_t n_items, size_t item_bytes);

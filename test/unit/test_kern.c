@@ -62,8 +62,8 @@ check_gemm_packed(const NnKernels *kernels, int M, int N, int K, bool is_added)
 	bool		is_right;
 
 	nn_pack(B, N, K, N, false, packed);
-	kernels->gemm_packed(M, N, K, A, lda, packed, C, ldc, is_added);
-	nn_kernels_naive.gemm_packed(M, N, K, A, lda, packed, expected, ldc, is_added);
+	kernels->gemm_packed(M, N, K, A, lda, packed, nn_start_added(C, ldc, is_added), C, ldc);
+	nn_kernels_naive.gemm_packed(M, N, K, A, lda, packed, nn_start_added(expected, ldc, is_added), expected, ldc);
 	is_right = kern_case_is_same(C, expected, n_c, (float) K * 2e-7f + 1e-6f);
 	if (!is_right)
 		printf("# at M = %d, N = %d, K = %d, is_added = %d\n", M, N, K, is_added);
@@ -73,6 +73,54 @@ check_gemm_packed(const NnKernels *kernels, int M, int N, int K, bool is_added)
 	free(C);
 	free(expected);
 	return is_right;
+}
+
+/* A product that begins with one row for all, or with rows here and there, is one that is added to copies of them. */
+static bool
+check_start(const NnKernels *kernels, int M, int N, int K, bool is_one)
+{
+	int			lda = K + 1,
+				ldc = N + 2;
+	size_t		n_c = (size_t) M * ldc;
+	float	   *A = kern_case_floats((size_t) M * lda);
+	float	   *packed = kern_case_floats(nn_pack_floats(K, N));
+	float	   *from = kern_case_floats((size_t) 7 * N);
+	float	   *C = kern_case_floats(n_c);
+	float	   *expected = kern_case_copy(C, n_c);
+	const float **row = malloc((size_t) (M + 1) * sizeof(*row));
+	NnStart		start = {from, 0, is_one ? NULL : row};
+	bool		is_right;
+
+	for (int m = 0; m < M; m++)
+	{
+		row[m] = is_one ? from : from + (m * 5 + 3) % 7 * N;
+		memcpy(expected + (size_t) m * ldc, row[m], (size_t) N * sizeof(float));
+	}
+	kernels->gemm_packed(M, N, K, A, lda, packed, start, C, ldc);
+	kernels->gemm_packed(M, N, K, A, lda, packed, nn_start_added(expected, ldc, true), expected, ldc);
+	is_right = memcmp(C, expected, n_c * sizeof(float)) == 0;
+	if (!is_right)
+		printf("# at M = %d, N = %d, K = %d, is_one = %d\n", M, N, K, is_one);
+	free(A);
+	free(packed);
+	free(from);
+	free(C);
+	free(expected);
+	free(row);
+	return is_right;
+}
+
+static void
+test_start(const NnKernels *kernels)
+{
+	static const int sizes_N[] = {1, 16, 33, 100, 140};
+	int			n_wrong = 0;
+
+	for (int M = 0; M <= 40; M++)
+		for (size_t n = 0; n < sizeof(sizes_N) / sizeof(int); n++)
+			for (int K = 0; K <= 80; K += 16)
+				n_wrong += !check_start(kernels, M, sizes_N[n], K, (M + n) % 2 == 0);
+	ok(n_wrong == 0, "%s: nn_gemm_packed_from begins with the rows it is told", kernels->name);
 }
 
 static void
@@ -107,11 +155,11 @@ test_row_alone(const NnKernels *kernels)
 
 	nn_pack(B, N, K, N, false, packed);
 	for (int m = 0; m < M; m++)
-		kernels->gemm_packed(1, N, K, A + m * K, K, packed, alone + m * N, N, false);
+		kernels->gemm_packed(1, N, K, A + m * K, K, packed, nn_start_added(NULL, 0, false), alone + m * N, N);
 	for (int first = 0; first < M; first += 9)
 		for (int n_rows = 1; first + n_rows <= M; n_rows++)
 		{
-			kernels->gemm_packed(n_rows, N, K, A + first * K, K, packed, together, N, false);
+			kernels->gemm_packed(n_rows, N, K, A + first * K, K, packed, nn_start_added(NULL, 0, false), together, N);
 			n_wrong += memcmp(together, alone + first * N, (size_t) n_rows * N * sizeof(float)) != 0;
 		}
 	ok(n_wrong == 0, "%s: a row alone has the bytes it has among others", kernels->name);
@@ -248,17 +296,37 @@ typedef enum Cell
 	CELL_LSTM, CELL_GRU, CELL_RNN
 } Cell;
 
+/* The step of an lstm whose input side is in the gates, or lies elsewhere, row by row. */
+static void
+run_lstm(const NnKernels *kernels, int n, int n_prev, int H, int ld, bool is_elsewhere, const float *h_prev,
+		 const float *c_prev, const float *packed, Step *s)
+{
+	size_t		G = (size_t) 4 * H;
+	NnStart		input = nn_start_added(s->gates, 4 * H, true);
+	float	   *copy = kern_case_copy(s->gates, (size_t) n * G);
+	const float **row = malloc((size_t) n * sizeof(*row));
+
+	for (int b = 0; b < n; b++)
+		row[b] = copy + (size_t) b * G;
+	if (is_elsewhere)
+		input.row = row;
+	for (size_t i = 0; is_elsewhere && i < (size_t) n * G; i++)
+		s->gates[i] = NAN;
+	kernels->lstm_step(n, n_prev, H, h_prev, packed, input, s->gates, c_prev, s->c, s->tanh_c, s->h, ld);
+	free(copy);
+	free(row);
+}
+
 /* A step forward and back. */
 static void
-run_step(const NnKernels *kernels, Cell cell, int n, int n_prev, int H, int ld,
+run_step(const NnKernels *kernels, Cell cell, int n, int n_prev, int H, int ld, bool is_elsewhere,
 		 const float *h_prev, const float *c_prev, const float *packed, const float *bias,
 		 const float *dh, Step *s)
 {
 	switch (cell)
 	{
 		case CELL_LSTM:
-			kernels->lstm_step(n, n_prev, H, h_prev, packed, s->gates, c_prev, s->c, s->tanh_c,
-							   s->h, ld);
+			run_lstm(kernels, n, n_prev, H, ld, is_elsewhere, h_prev, c_prev, packed, s);
 			kernels->lstm_step_backward(n, n_prev, H, s->gates, c_prev, s->tanh_c, dh, ld,
 										s->dc, s->dgates);
 			break;
@@ -300,8 +368,8 @@ test_steps(const NnKernels *kernels, Cell cell, const char *name, int n_gates)
 				Step		expected = copy_step(&got);
 
 				nn_pack(W, H, H, G, true, packed);
-				run_step(kernels, cell, n, n_prev, H, ld, h_prev, c_prev, packed, bias, dh, &got);
-				run_step(&nn_kernels_naive, cell, n, n_prev, H, ld, h_prev, c_prev, packed, bias, dh,
+				run_step(kernels, cell, n, n_prev, H, ld, (n + H) % 2 == 0, h_prev, c_prev, packed, bias, dh, &got);
+				run_step(&nn_kernels_naive, cell, n, n_prev, H, ld, false, h_prev, c_prev, packed, bias, dh,
 						 &expected);
 				n_wrong += !is_same_step(&got, &expected);
 				free(W);
@@ -362,7 +430,7 @@ test_lstm_gradient(const NnKernels *kernels)
 
 		for (int g = 0; g < 4; g++)
 			at.a[g] = gates[g] = 3.0f * kern_case_float();
-		kernels->lstm_step(1, 1, 1, &h_prev, packed, gates, &c_prev, &c, &tanh_c, &h, 1);
+		kernels->lstm_step(1, 1, 1, &h_prev, packed, nn_start_added(gates, 4, true), gates, &c_prev, &c, &tanh_c, &h, 1);
 		worst = fmax(worst, fabs((double) dh * h + (double) dc * c - lstm_loss(&at)));
 		kernels->lstm_step_backward(1, 1, 1, gates, &c_prev, &tanh_c, &dh, 1, &dc, dgates);
 		for (int g = 0; g < 5; g++)
@@ -401,6 +469,7 @@ main(void)
 		if (kernels == &nn_kernels_naive)
 			continue;
 		test_gemm_packed(kernels);
+		test_start(kernels);
 		test_row_alone(kernels);
 		test_gemm(kernels);
 		test_steps(kernels, CELL_LSTM, "LSTM", 4);

@@ -316,7 +316,7 @@ test_one_answer(const char *kernel, const NnSpec *spec)
 	int64_t		n_right = 0;
 
 	nn_rng_seed(&rng, 70 + spec->cell);
-	texts_begin(&texts, spec, (NetCaseRows) {9, 12, true}, &rng);
+	texts_begin(&texts, spec, (NetCaseRows) {9, 12, true, false}, &rng);
 	ok(is_same_in_batches(&texts, &rng), "%s, %s: log-likelihoods are the same alone and in any batch", kernel,
 	   net_case_cells[spec->cell]);
 	ok(is_same_in_pieces(&texts, 1) && is_same_in_pieces(&texts, 5) && is_same_in_pieces(&texts, 100),
@@ -356,7 +356,7 @@ test_states(const NnSpec *spec, const char *title)
 	texts.arena = nn_arena_create(&nn_env_malloc);
 	texts.scratch = nn_arena_create(&nn_env_malloc);
 	texts.net = net_case_net(&rng, spec, texts.arena, false);
-	texts.rows = net_case_rows(&rng, spec, (NetCaseRows) {texts.n, 9, true});
+	texts.rows = net_case_rows(&rng, spec, (NetCaseRows) {texts.n, 9, true, false});
 	net_case_pack(spec, texts.rows, NULL, texts.n, &texts.batch, order);
 	out = FLOATS(texts.batch.n_rows * W);
 	naive_net_read(&naive, texts.net);
@@ -502,7 +502,7 @@ test_host(bool is_bidirectional)
 	int			order[NET_CASE_MAX_ROWS];
 
 	nn_rng_seed(&rng, 40);
-	language_case_begin(&training, &spec, (NetCaseRows) {9, 20, true}, &rng, order);
+	language_case_begin(&training, &spec, (NetCaseRows) {9, 20, true, false}, &rng, order);
 	for (int call = 0; call < N_CALLS; call++)
 	{
 		test_refused((Call) call, &training);
@@ -523,7 +523,7 @@ test_bytes(void)
 		int			H = net_case_int(&rng, 1, 60);
 		NnSpec		spec = language_case_spec((NnCell) (1 + k % 3), k % 2 ? 1 : net_case_int(&rng, 1, 3), k % 4 == 1, H,
 											  k % 3 == 0 ? H : net_case_int(&rng, 1, 60), net_case_int(&rng, 256, 6000));
-		NetCaseRows wish = {net_case_int(&rng, 1, 40), net_case_int(&rng, 1, 40), false};
+		NetCaseRows wish = {net_case_int(&rng, 1, 40), net_case_int(&rng, 1, 40), false, false};
 		NetTraining training;
 		int			order[NET_CASE_MAX_ROWS];
 

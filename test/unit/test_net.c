@@ -220,7 +220,7 @@ static void
 test_large(NnCell cell)
 {
 	NnSpec		spec = {0};
-	NetCaseRows wish = {37, 9, true};
+	NetCaseRows wish = {37, 9, true, false};
 	NnArena    *arena = nn_arena_create(&nn_env_malloc);
 	NaiveRow   *rows;
 	NnNet	   *net;
@@ -312,7 +312,7 @@ static void
 test_edges(void)
 {
 	NnArena    *arena = nn_arena_create(&nn_env_malloc);
-	NetCaseRows wish = {5, 6, true};
+	NetCaseRows wish = {5, 6, true, false};
 	NnRng		rng;
 	NnSpec		spec;
 	NnNet	   *net;

@@ -76,7 +76,7 @@ test_memory(NnCell cell, NnInputKind input)
 {
 	NnRng		rng;
 	NnSpec		spec;
-	NetCaseRows wish = {9, 30, true};
+	NetCaseRows wish = {9, 30, true, false};
 	NaiveRow   *rows;
 	NnBatch		batch;
 	int			order[NET_CASE_MAX_ROWS];
@@ -105,7 +105,7 @@ static void
 test_scratch(NnCell cell, NnInputKind input)
 {
 	NnSpec		spec = net_case_both_branches(cell, input, NN_TASK_CLASSIFY);
-	NetCaseRows wish = {3, 4, false};
+	NetCaseRows wish = {3, 4, false, false};
 	Scarce		scarce = {0};
 	NnEnv		env = nn_env_malloc;
 	NetTraining training;

@@ -86,7 +86,14 @@ void
 nn_gemm_packed(int64_t M, int N, int K, const float *A, int lda,
 			   const float *packed, float *C, int ldc, bool is_added)
 {
-	nn_kern_table()->gemm_packed(M, N, K, A, lda, packed, C, ldc, is_added);
+	nn_kern_table()->gemm_packed(M, N, K, A, lda, packed, nn_start_added(C, ldc, is_added), C, ldc);
+}
+
+void
+nn_gemm_packed_from(int64_t M, int N, int K, const float *A, int lda,
+					const float *packed, NnStart start, float *C, int ldc)
+{
+	nn_kern_table()->gemm_packed(M, N, K, A, lda, packed, start, C, ldc);
 }
 
 void
@@ -108,10 +115,10 @@ nn_gemm_name(const char **problem)
 
 void
 nn_lstm_step(int n, int n_prev, int H, const float *h_prev, const float *packed_hh,
-			 float *gates, const float *c_prev, float *c, float *tanh_c,
+			 NnStart input, float *gates, const float *c_prev, float *c, float *tanh_c,
 			 float *h, int ldh)
 {
-	nn_kern_table()->lstm_step(n, n_prev, H, h_prev, packed_hh, gates, c_prev, c, tanh_c, h, ldh);
+	nn_kern_table()->lstm_step(n, n_prev, H, h_prev, packed_hh, input, gates, c_prev, c, tanh_c, h, ldh);
 }
 
 void

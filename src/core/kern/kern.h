@@ -49,6 +49,21 @@ void		nn_gemm_packed(int64_t M, int N, int K, const float *A, int lda,
 						   const float *packed, float *C, int ldc, bool is_added);
 
 /*
+ * What the rows of a product begin with: row m of C with row[m], or where row is
+ * NULL with from + m * ld (ld 0: all with the same), or where both are with zeros.
+ */
+typedef struct NnStart
+{
+	const float *from;
+	size_t		ld;
+	const float *const *row;	/* (M) */
+} NnStart;
+
+/* C = start + A B, in the same order of addition.  No row of start may be another row of C. */
+void		nn_gemm_packed_from(int64_t M, int N, int K, const float *A, int lda,
+								const float *packed, NnStart start, float *C, int ldc);
+
+/*
  * The large products of training, C (M, N) = op(A) op(B), or += if is_added;
  * op is the transpose where trans_* is set.  Our own kernels where this CPU has
  * vectors for them; elsewhere BLAS with one thread, if it was found and passed
@@ -78,12 +93,13 @@ const char *nn_gemm_name(const char **problem);
  *   a = W_ih x_t + b_ih + b_hh + W_hh h_{t-1}
  *   i = sigma(a_i)  f = sigma(a_f)  g = tanh(a_g)  o = sigma(a_o)
  *   c_t = f * c_{t-1} + i * g       h_t = o * tanh(c_t)
- * gates (n, 4H): in, W_ih x_t + b_ih + b_hh; out, the activated i, f, g, o.
+ * input (n, 4H): W_ih x_t + b_ih + b_hh, perhaps in gates itself.
+ * gates (n, 4H): out, the activated i, f, g, o.
  * packed_hh: nn_pack of W_hh (4H, H) with K = H, N = 4H, transposed.
  * tanh_c (n, H) is kept for the backward step.
  */
 void		nn_lstm_step(int n, int n_prev, int H, const float *h_prev, const float *packed_hh,
-						 float *gates, const float *c_prev, float *c, float *tanh_c,
+						 NnStart input, float *gates, const float *c_prev, float *c, float *tanh_c,
 						 float *h, int ldh);
 
 /*

@@ -17,35 +17,60 @@
 #define NN_BLOCK_N		256
 #define NN_BLOCK_M		96
 
+/* What the rows of a tile start from, see below. */
+static NN_INLINE void
+tile_row_start(const int W, const float *from, int n_columns, Vec *sum)
+{
+	NN_UNROLL
+		for (int w = 0; w < W; w++)
+	{
+		int			n = n_columns - w * NN_VW;
+
+		sum[w] = n > 0 ? v_load_part(from + w * NN_VW, n) : (Vec) {0};
+	}
+}
+
+static NN_INLINE void
+tile_start(const int R, const int W, const NnStart *start, int64_t m, int n_first, int n_columns, Vec *sum)
+{
+	if (start->row != NULL)
+	{
+		NN_UNROLL
+			for (int r = 0; r < R; r++)
+			tile_row_start(W, start->row[m + r] + n_first, n_columns, sum + r * W);
+	}
+	else if (start->from != NULL)
+	{
+		const float *from = start->from + (size_t) m * start->ld + n_first;
+
+		NN_UNROLL
+			for (int r = 0; r < R; r++)
+			tile_row_start(W, from + r * start->ld, n_columns, sum + r * W);
+	}
+	else
+	{
+		NN_UNROLL
+			for (int i = 0; i < R * W; i++)
+			sum[i] = (Vec) {0};
+	}
+}
+
 /*
  * A tile is R rows by Q panels of C, held in R * Q * V_PER_PANEL accumulators
  * while k runs; R and Q are constants in every call, so that the arrays become
- * registers and the loops over them vanish.  C (R, n_columns) starts from itself
- * or from zeros.  A[r][k] is A[r * lda + k * a_step].
+ * registers and the loops over them vanish.  C (R, n_columns) starts from what
+ * start says, columns n_first and on.  A[r][k] is A[r * lda + k * a_step].
  */
 static NN_INLINE void
 tile(const int R, const int Q, int K, const float *A, size_t lda, size_t a_step,
-	 const float *B, float *C, size_t ldc, int n_columns, bool is_added)
+	 const float *B, const NnStart *start, int64_t m, int n_first, float *C, size_t ldc, int n_columns)
 {
 	Vec			sum[NN_TILE_VECTORS];
 	const float *rows[(NN_TILE_ROWS + 3) / 4] = {NULL}; /* every fourth */
 	const int	W = Q * V_PER_PANEL;	/* vectors of a row */
 	const size_t panel = (size_t) K * NN_PANEL;
 
-	NN_UNROLL
-		for (int r = 0; r < R; r++)
-	{
-		NN_UNROLL
-			for (int w = 0; w < W; w++)
-		{
-			int			n = n_columns - w * NN_VW;
-
-			if (is_added && n > 0)
-				sum[r * W + w] = v_load_part(C + r * ldc + w * NN_VW, n);
-			else
-				sum[r * W + w] = (Vec) {0};
-		}
-	}
+	tile_start(R, W, start, m, n_first, n_columns, sum);
 	NN_UNROLL
 		for (int i = 0; i < (R + 3) / 4; i++)
 		rows[i] = A + 4 * i * lda;
@@ -90,14 +115,15 @@ tile(const int R, const int Q, int K, const float *A, size_t lda, size_t a_step,
 #define NN_TILE_DEFINE(R, Q) \
 static void \
 tile_##R##x##Q(int K, const float *A, size_t lda, size_t a_step, const float *B, \
-			   float *C, size_t ldc, int n_columns, bool is_added) \
+			   const NnStart *start, int64_t m, int n_first, float *C, size_t ldc, int n_columns) \
 { \
-	tile(R, Q, K, A, lda, a_step, B, C, ldc, n_columns, is_added); \
+	tile(R, Q, K, A, lda, a_step, B, start, m, n_first, C, ldc, n_columns); \
 }
 NN_TILE_LIST(NN_TILE_DEFINE)
 
 typedef void (*TileFunction) (int K, const float *A, size_t lda, size_t a_step, const float *B,
-							  float *C, size_t ldc, int n_columns, bool is_added);
+							  const NnStart *start, int64_t m, int n_first, float *C, size_t ldc,
+							  int n_columns);
 
 /* tiles[R][Q]: NULL where it was not compiled. */
 #define NN_TILE_ENTRY(R, Q) [R][Q] = tile_##R##x##Q,
@@ -106,7 +132,7 @@ static const TileFunction tiles[NN_TILE_ROWS + 1][NN_TILE_PANELS + 1] = {
 };
 
 /*
- * Ask for R rows of Q panels of C, which the next tile starts from: they are too
+ * Ask for rows m... of Q panels of what the next tile starts from: they are too
  * far apart for the hardware to foresee.  Measured: 6 % where C is larger than L2,
  * less than 1 % lost where it is not.  Below NN_ASK_K (a guess) the tile is over
  * before they would be here.
@@ -114,17 +140,21 @@ static const TileFunction tiles[NN_TILE_ROWS + 1][NN_TILE_PANELS + 1] = {
 #define NN_ASK_K		64
 
 static NN_INLINE void
-ask_for_tile(int64_t R, int Q, const float *C, size_t ldc)
+ask_for_tile(const NnStart *start, int64_t m, int64_t R, int Q, int n_first)
 {
-	for (int64_t r = 0; r < R; r++, C += ldc)
+	for (int64_t r = 0; r < R; r++)
+	{
+		const float *from = nn_start_row(*start, m + r) + n_first;
+
 		for (int q = 0; q < Q; q++)
-			__builtin_prefetch(C + q * NN_PANEL, 1);
+			__builtin_prefetch(from + q * NN_PANEL, 1);
+	}
 }
 
 /* One block of rows, the step of a few texts: what of gemm_rows() is left when there is nothing to divide. */
 static NN_INLINE void
 gemm_block(int64_t M, int N, int K, const float *A, size_t lda, size_t a_step,
-		   const float *packed, float *C, size_t ldc, bool is_added)
+		   const float *packed, const NnStart *start, float *C, size_t ldc)
 {
 	int			n_panels = (N + NN_PANEL - 1) / NN_PANEL;
 	int			Q = NN_TILE_PANELS;
@@ -134,12 +164,12 @@ gemm_block(int64_t M, int N, int K, const float *A, size_t lda, size_t a_step,
 		while (Q > n_panels - p || tiles[M][Q] == NULL)
 			Q--;
 		tiles[M][Q] (K, A, lda, a_step, packed + (size_t) p * NN_PANEL * (size_t) K,
-					 C + p * NN_PANEL, ldc, N - p * NN_PANEL, is_added);
+					 start, 0, p * NN_PANEL, C + p * NN_PANEL, ldc, N - p * NN_PANEL);
 	}
 }
 
 /*
- * C (M, N) = A B for B in panels.  A panel, or a few of them, stays in the L1
+ * C (M, N) = start + A B for B in panels.  A panel, or a few of them, stays in the L1
  * cache while a group of blocks of rows, which stays in L2, passes by.  Blocks
  * are nearly equal in height, since the flattest are the slowest; few rows take
  * more panels at once, so that there are enough accumulators to hide the
@@ -147,16 +177,17 @@ gemm_block(int64_t M, int N, int K, const float *A, size_t lda, size_t a_step,
  */
 static void
 gemm_rows(int64_t M, int N, int K, const float *A, size_t lda, size_t a_step,
-		  const float *packed, float *C, size_t ldc, bool is_added)
+		  const float *packed, const NnStart *start, float *C, size_t ldc)
 {
 	const int64_t group = NN_GROUP_ROWS / NN_TILE_ROWS;
 	int64_t		n_blocks = (M + NN_TILE_ROWS - 1) / NN_TILE_ROWS;
 	int64_t		height = n_blocks > 0 ? (M + n_blocks - 1) / n_blocks : 0;
 	int			n_panels = (N + NN_PANEL - 1) / NN_PANEL;
+	bool		has_rows = start->row != NULL || (start->from != NULL && start->ld > 0);
 
 	if (n_blocks == 1)
 	{
-		gemm_block(M, N, K, A, lda, a_step, packed, C, ldc, is_added);
+		gemm_block(M, N, K, A, lda, a_step, packed, start, C, ldc);
 		return;
 	}
 	for (int64_t first = 0; first < n_blocks; first += group)
@@ -175,17 +206,16 @@ gemm_rows(int64_t M, int N, int K, const float *A, size_t lda, size_t a_step,
 				int64_t		m = block * M / n_blocks;
 				int64_t		R = (block + 1) * M / n_blocks - m;
 
-				if (is_added && K >= NN_ASK_K)
+				if (has_rows && K >= NN_ASK_K)
 				{
 					if (block + 1 < last)
-						ask_for_tile((block + 2) * M / n_blocks - m - R, Q,
-									 C + (m + R) * ldc + p * NN_PANEL, ldc);
+						ask_for_tile(start, m + R, (block + 2) * M / n_blocks - m - R, Q, p * NN_PANEL);
 					else if (p + 2 * Q <= n_panels)
-						ask_for_tile((first + 1) * M / n_blocks - first * M / n_blocks, Q,
-									 C + first * M / n_blocks * ldc + (p + Q) * NN_PANEL, ldc);
+						ask_for_tile(start, first * M / n_blocks,
+									 (first + 1) * M / n_blocks - first * M / n_blocks, Q, (p + Q) * NN_PANEL);
 				}
-				tiles[R][Q] (K, A + m * lda, lda, a_step, B,
-							 C + m * ldc + p * NN_PANEL, ldc, N - p * NN_PANEL, is_added);
+				tiles[R][Q] (K, A + m * lda, lda, a_step, B, start, m, p * NN_PANEL,
+							 C + m * ldc + p * NN_PANEL, ldc, N - p * NN_PANEL);
 			}
 		}
 	}
@@ -193,15 +223,15 @@ gemm_rows(int64_t M, int N, int K, const float *A, size_t lda, size_t a_step,
 
 static void
 body_gemm_packed(int64_t M, int N, int K, const float *A, int lda,
-				 const float *packed, float *C, int ldc, bool is_added)
+				 const float *packed, NnStart start, float *C, int ldc)
 {
-	gemm_rows(M, N, K, A, (size_t) lda, 1, packed, C, (size_t) ldc, is_added);
+	gemm_rows(M, N, K, A, (size_t) lda, 1, packed, &start, C, (size_t) ldc);
 }
 
 /*
  * The large products.  B is packed block by block on the stack (at most 192 kB,
  * which the L2 cache of any server holds), with as many k as leave a pair of
- * panels in L1; blocks are nearly equal in width, in whole pairs of panels.
+ * panels in L1; blocks are nearly equal in depth, and in width, in whole pairs of panels.
  * A is read where it lies unless it is transposed: then its numbers of one k are
  * neighbors, but those of the next k are a whole row away, and some rows are
  * copied together (72 kB) before all panels pass by them.
@@ -216,6 +246,7 @@ gemm_columns(int M, int N, int K, const float *A, size_t lda,
 	for (int m = 0; m < M; m += NN_BLOCK_M)
 	{
 		int			n_m = M - m < NN_BLOCK_M ? M - m : NN_BLOCK_M;
+		NnStart		start;
 
 		for (int k = 0; k < K; k++)
 		{
@@ -226,7 +257,8 @@ gemm_columns(int M, int N, int K, const float *A, size_t lda,
 				__builtin_prefetch(later + r);
 			memcpy(rows + k * NN_BLOCK_M, from, (size_t) n_m * sizeof(float));
 		}
-		gemm_rows(n_m, N, K, rows, 1, NN_BLOCK_M, packed, C + m * ldc, ldc, is_added);
+		start = nn_start_added(C + m * ldc, (int) ldc, is_added);
+		gemm_rows(n_m, N, K, rows, 1, NN_BLOCK_M, packed, &start, C + m * ldc, ldc);
 	}
 }
 
@@ -238,11 +270,13 @@ body_gemm(bool trans_a, bool trans_b, int M, int N, int K,
 	float		packed[NN_BLOCK_K * NN_BLOCK_N] __attribute__((aligned(64)));
 	int			n_blocks = (N + NN_BLOCK_N - 1) / NN_BLOCK_N;
 	int			width = n_blocks > 0 ? ((N + n_blocks - 1) / n_blocks + 31) / 32 * 32 : NN_BLOCK_N;
+	int			n_parts = (K + NN_BLOCK_K - 1) / NN_BLOCK_K;
+	int			depth = n_parts > 0 ? (K + n_parts - 1) / n_parts : 0;
 	int			k = 0;
 
 	do
 	{
-		int			n_k = K - k < NN_BLOCK_K ? K - k : NN_BLOCK_K;
+		int			n_k = K - k < depth ? K - k : depth;
 
 		for (int n = 0; n < N; n += width)
 		{
@@ -254,8 +288,11 @@ body_gemm(bool trans_a, bool trans_b, int M, int N, int K,
 				gemm_columns(M, n_n, n_k, A + (size_t) k * lda, (size_t) lda,
 							 packed, C + n, (size_t) ldc, is_added || k > 0);
 			else
-				gemm_rows(M, n_n, n_k, A + k, (size_t) lda, 1,
-						  packed, C + n, (size_t) ldc, is_added || k > 0);
+			{
+				NnStart		start = nn_start_added(C + n, ldc, is_added || k > 0);
+
+				gemm_rows(M, n_n, n_k, A + k, (size_t) lda, 1, packed, &start, C + n, (size_t) ldc);
+			}
 		}
 		k += n_k;
 	} while (k < K);

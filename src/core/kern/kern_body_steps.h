@@ -42,7 +42,7 @@ lstm_row(int H, float *a, const float *c_prev, float *c, float *tanh_c, float *h
 
 static void
 body_lstm_step(int n, int n_prev, int H, const float *h_prev, const float *packed_hh,
-			   float *gates, const float *c_prev, float *c, float *tanh_c,
+			   NnStart input, float *gates, const float *c_prev, float *c, float *tanh_c,
 			   float *h, int ldh)
 {
 	size_t		G = (size_t) 4 * H;
@@ -53,15 +53,17 @@ body_lstm_step(int n, int n_prev, int H, const float *h_prev, const float *packe
 		int			last = n - first < NN_STEP_ROWS ? n : first + NN_STEP_ROWS;
 		int			M = (last < n_prev ? last : n_prev) - first;
 
-		gemm_rows(M, 4 * H, H, h_prev + first * H1, H1, 1, packed_hh, gates + first * G, G, true);
+		NnStart		start = nn_start_at(input, first);
+
+		gemm_rows(M, 4 * H, H, h_prev + first * H1, H1, 1, packed_hh, &start, gates + first * G, G);
 		for (int b = first; b < last; b++)
 		{
 			size_t		at = b * H1;
+			float	   *a = gates + b * G;
 
-			if (b < n_prev)
-				lstm_row(H, gates + b * G, c_prev + at, c + at, tanh_c + at, h + (size_t) b * ldh);
-			else
-				lstm_row(H, gates + b * G, NULL, c + at, tanh_c + at, h + (size_t) b * ldh);
+			if (b >= n_prev && nn_start_row(input, b) != a)
+				memcpy(a, nn_start_row(input, b), G * sizeof(float));
+			lstm_row(H, a, b < n_prev ? c_prev + at : NULL, c + at, tanh_c + at, h + (size_t) b * ldh);
 		}
 	}
 }
@@ -133,15 +135,16 @@ body_gru_step(int n, int n_prev, int H, const float *h_prev, const float *packed
 {
 	size_t		G = (size_t) 3 * H;
 	size_t		H1 = (size_t) H;
+	NnStart		start = {b_hh, 0, NULL};
 
 	for (int first = 0; first < n; first += NN_STEP_ROWS)
 	{
 		int			last = n - first < NN_STEP_ROWS ? n : first + NN_STEP_ROWS;
 		int			M = (last < n_prev ? last : n_prev) - first;
 
-		for (int b = first; b < last; b++)
+		for (int b = first > n_prev ? first : n_prev; b < last; b++)
 			memcpy(h_gates + b * G, b_hh, G * sizeof(float));
-		gemm_rows(M, 3 * H, H, h_prev + first * H1, H1, 1, packed_hh, h_gates + first * G, G, true);
+		gemm_rows(M, 3 * H, H, h_prev + first * H1, H1, 1, packed_hh, &start, h_gates + first * G, G);
 		for (int b = first; b < last; b++)
 		{
 			float	   *a = gates + b * G;
@@ -210,7 +213,7 @@ body_rnn_step(int n, int n_prev, int H, const float *h_prev, const float *packed
 {
 	size_t		H1 = (size_t) H;
 
-	body_gemm_packed(n_prev, H, H, h_prev, H, packed_hh, gates, H, true);
+	body_gemm_packed(n_prev, H, H, h_prev, H, packed_hh, nn_start_added(gates, H, true), gates, H);
 	for (int b = 0; b < n; b++)
 	{
 		body_tanh(H, gates + b * H1, gates + b * H1);

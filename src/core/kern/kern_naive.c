@@ -111,14 +111,16 @@ naive_exp(int64_t n, const float *x, float *y)
 
 static void
 naive_gemm_packed(int64_t M, int N, int K, const float *A, int lda,
-				  const float *packed, float *C, int ldc, bool is_added)
+				  const float *packed, NnStart start, float *C, int ldc)
 {
 	for (int64_t m = 0; m < M; m++)
 	{
+		const float *from = nn_start_row(start, m);
+
 		for (int n = 0; n < N; n++)
 		{
 			const float *B = packed + (size_t) (n / NN_PANEL) * NN_PANEL * (size_t) K + n % NN_PANEL;
-			float		sum = is_added ? C[m * ldc + n] : 0.0f;
+			float		sum = from != NULL ? from[n] : 0.0f;
 
 			for (int k = 0; k < K; k++)
 				sum = fmaf(A[m * lda + k], B[(size_t) k * NN_PANEL], sum);
@@ -155,10 +157,13 @@ naive_gemm(bool trans_a, bool trans_b, int M, int N, int K,
 
 static void
 naive_lstm_step(int n, int n_prev, int H, const float *h_prev, const float *packed_hh,
-				float *gates, const float *c_prev, float *c, float *tanh_c,
+				NnStart input, float *gates, const float *c_prev, float *c, float *tanh_c,
 				float *h, int ldh)
 {
-	naive_gemm_packed(n_prev, 4 * H, H, h_prev, H, packed_hh, gates, 4 * H, true);
+	naive_gemm_packed(n_prev, 4 * H, H, h_prev, H, packed_hh, input, gates, 4 * H);
+	for (int b = n_prev; b < n; b++)
+		for (int g = 0; g < 4 * H; g++)
+			gates[(size_t) b * 4 * H + g] = nn_start_row(input, b)[g];
 	for (int b = 0; b < n; b++)
 	{
 		for (int u = 0; u < H; u++)
@@ -224,7 +229,7 @@ naive_gru_step(int n, int n_prev, int H, const float *h_prev, const float *packe
 {
 	for (int b = 0; b < n; b++)
 		memcpy(h_gates + (size_t) b * 3 * H, b_hh, (size_t) 3 * H * sizeof(float));
-	naive_gemm_packed(n_prev, 3 * H, H, h_prev, H, packed_hh, h_gates, 3 * H, true);
+	naive_gemm_packed(n_prev, 3 * H, H, h_prev, H, packed_hh, nn_start_added(h_gates, 3 * H, true), h_gates, 3 * H);
 	for (int b = 0; b < n; b++)
 	{
 		for (int u = 0; u < H; u++)
@@ -288,7 +293,7 @@ static void
 naive_rnn_step(int n, int n_prev, int H, const float *h_prev, const float *packed_hh,
 			   float *gates, float *h, int ldh)
 {
-	naive_gemm_packed(n_prev, H, H, h_prev, H, packed_hh, gates, H, true);
+	naive_gemm_packed(n_prev, H, H, h_prev, H, packed_hh, nn_start_added(gates, H, true), gates, H);
 	for (int b = 0; b < n; b++)
 	{
 		naive_tanh(H, gates + (size_t) b * H, gates + (size_t) b * H);

@@ -28,17 +28,46 @@
  */
 #define NN_PANEL 16
 
+/* Row m of a start; NULL: zeros. */
+static inline const float *
+nn_start_row(NnStart start, int64_t m)
+{
+	if (start.row != NULL)
+		return start.row[m];
+	return start.from != NULL ? start.from + (size_t) m * start.ld : NULL;
+}
+
+/* The same start for the rows from m on, and the columns from n on. */
+static inline NnStart
+nn_start_at(NnStart start, int64_t m)
+{
+	if (start.row != NULL)
+		start.row += m;
+	else if (start.from != NULL)
+		start.from += (size_t) m * start.ld;
+	return start;
+}
+
+/* C itself, or zeros. */
+static inline NnStart
+nn_start_added(const float *C, int ldc, bool is_added)
+{
+	NnStart		start = {is_added ? C : NULL, (size_t) ldc, NULL};
+
+	return start;
+}
+
 /* One set of kernels; kern.h describes each. */
 typedef struct NnKernels
 {
 	const char *name;
 	void		(*gemm_packed) (int64_t M, int N, int K, const float *A, int lda,
-								const float *packed, float *C, int ldc, bool is_added);
+								const float *packed, NnStart start, float *C, int ldc);
 	void		(*gemm) (bool trans_a, bool trans_b, int M, int N, int K,
 						 const float *A, int lda, const float *B, int ldb,
 						 float *C, int ldc, bool is_added);
 	void		(*lstm_step) (int n, int n_prev, int H, const float *h_prev, const float *packed_hh,
-							  float *gates, const float *c_prev, float *c, float *tanh_c,
+							  NnStart input, float *gates, const float *c_prev, float *c, float *tanh_c,
 							  float *h, int ldh);
 	void		(*lstm_step_backward) (int n, int n_prev, int H, const float *gates,
 									   const float *c_prev, const float *tanh_c,

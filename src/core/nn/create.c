@@ -24,7 +24,7 @@ packed_floats(const Counting *counting, const char *name, int n_rows, int n_colu
 
 	if (kind == NN_TENSOR_MATRIX)
 		n = nn_pack_floats(n_columns, n_rows) + 16;
-	if (strstr(name, ".weight_hh_") != NULL && counting->is_training)
+	if (counting->is_training && (strstr(name, ".weight_hh_") != NULL || strstr(name, ".weight_ih_") != NULL))
 		n = nn_size_add(n, nn_pack_floats(n_rows, n_columns) + 16);
 	if (strstr(name, ".bias_ih_") != NULL)
 		n = (size_t) n_columns + 16;
@@ -148,9 +148,12 @@ create_direction(NnNet *net, const NnLayers *layers, NnDirection *direction, con
 	direction->packed_hh = NN_ALLOC(net->arena, float, nn_pack_floats(H, G));
 	direction->bias = NN_ALLOC(net->arena, float, (size_t) G);
 	if (net->is_training)
+	{
 		direction->packed_hh_back = NN_ALLOC(net->arena, float, nn_pack_floats(G, H));
+		direction->packed_ih_back = NN_ALLOC(net->arena, float, nn_pack_floats(G, direction->weight_ih->n_columns));
+	}
 	return direction->packed_ih != NULL && direction->packed_hh != NULL && direction->bias != NULL &&
-		(!net->is_training || direction->packed_hh_back != NULL);
+		(!net->is_training || (direction->packed_hh_back != NULL && direction->packed_ih_back != NULL));
 }
 
 /* The tensors of a stack whose shape is set; its layers are prefix.*_l<first>... */
@@ -336,7 +339,10 @@ pack_direction(const NnNet *net, const NnLayers *layers, const NnDirection *dire
 	nn_pack(direction->weight_ih->data, n_in, n_in, G, true, direction->packed_ih);
 	nn_pack(direction->weight_hh->data, H, H, G, true, direction->packed_hh);
 	if (net->is_training)
+	{
 		nn_pack(direction->weight_hh->data, H, G, H, false, direction->packed_hh_back);
+		nn_pack(direction->weight_ih->data, n_in, G, n_in, false, direction->packed_ih_back);
+	}
 	memcpy(direction->bias, direction->bias_ih->data, (size_t) G * sizeof(float));
 	if (layers->cell != NN_CELL_GRU)
 		nn_axpy(G, 1.0f, direction->bias_hh->data, direction->bias);

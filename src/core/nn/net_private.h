@@ -5,7 +5,7 @@
  *   create.c     memory of a net; packing
  *   init.c       first weights
  *   embed.c      tokens -> input rows
- *   recurrent.c  a stack of recurrent layers over a packed batch
+ *   recurrent.c, recurrent_backward.c  a stack of recurrent layers over a packed batch
  *   recurrent_answer.c  the same for an answer, pooled as it is read
  *   pool.c       steps -> one vector
  *   head.c       linear layers, the wide branch, losses of labels and numbers
@@ -33,6 +33,7 @@ typedef struct NnDirection
 	float	   *packed_ih;		/* for x W_ih^T */
 	float	   *packed_hh;		/* for h W_hh^T */
 	float	   *packed_hh_back; /* for da W_hh; training only */
+	float	   *packed_ih_back; /* for da W_ih; training only */
 	float	   *bias;			/* (G) what the input side adds: b_ih + b_hh, GRU: b_ih */
 	float	   *projected;		/* (n_projected, G) input sides of words, ready for answers; or NULL */
 } NnDirection;

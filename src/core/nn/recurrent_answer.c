@@ -51,6 +51,7 @@ typedef struct Reader
 	int			d;
 	InputSide	side;
 	float	   *gates;			/* (B, G) */
+	const float **input_row;	/* (B) lstm: of tokens, what the gates begin with */
 	float	   *h[2];			/* (B, H), the step before and this one by turns */
 	float	   *c[2];			/* (B, H) lstm */
 	float	   *work;			/* (B, H) lstm, (B, 3H) gru */
@@ -68,9 +69,9 @@ project(const NnDirection *direction, int M, const float *x, float *out)
 	int			n_in = direction->weight_ih->n_columns;
 	int			G = direction->weight_ih->n_rows;
 
-	for (int m = 0; m < M; m++)
-		memcpy(out + (size_t) m * (size_t) G, direction->bias, (size_t) G * sizeof(float));
-	nn_gemm_packed(M, G, n_in, x, n_in, direction->packed_ih, out, G, true);
+	NnStart		bias = {direction->bias, 0, NULL};
+
+	nn_gemm_packed_from(M, G, n_in, x, n_in, direction->packed_ih, bias, out, G);
 }
 
 /* The same for many rows. */
@@ -127,40 +128,54 @@ ask_for_step(const Reader *reader, int t)
 	}
 }
 
-/* The input side of step t's rows into the gates. */
-static void
-load_gates(Reader *reader, int t)
+/* The input side of step t's rows. */
+static NnStart
+find_input(Reader *reader, int t)
 {
 	const NnBatch *batch = reader->batch;
-	size_t		G = (size_t) reader->layers->n_gates;
+	NnStart		input = {NULL, (size_t) reader->layers->n_gates, NULL};
 	int			first = batch->offset[t];
 
 	if (reader->side.token == NULL)
 	{
 		if (t < reader->side.first || t >= reader->side.stop)
 			project_part(reader, t);
-		memcpy(reader->gates, reader->side.part + (size_t) (first - batch->offset[reader->side.first]) * G,
-			   (size_t) batch->active[t] * G * sizeof(float));
-		return;
+		input.from = reader->side.part + (size_t) (first - batch->offset[reader->side.first]) * input.ld;
+		return input;
 	}
 	for (int b = 0; b < batch->active[t]; b++)
-		memcpy(reader->gates + (size_t) b * G, reader->side.token[batch->token[first + b]], G * sizeof(float));
+		reader->input_row[b] = reader->side.token[batch->token[first + b]];
 	ask_for_step(reader, reader->d == 0 ? t + 1 : t - 1);
+	input.row = reader->input_row;
+	return input;
+}
+
+/* Into the gates, for cells whose step expects it there. */
+static void
+load_gates(const Reader *reader, NnStart input, int n)
+{
+	size_t		G = input.ld;
+
+	for (int b = 0; b < n; b++)
+		memcpy(reader->gates + (size_t) b * G, input.row != NULL ? input.row[b] : input.from + (size_t) b * G,
+			   G * sizeof(float));
 }
 
 /* ---- steps ------------------------------------------------------------------------ */
 
 static void
-step(const Reader *reader, int n, int n_prev, int now)
+step(const Reader *reader, NnStart input, int n, int n_prev, int now)
 {
 	const NnDirection *direction = reader->direction;
 	int			H = reader->layers->hidden;
 	const float *h_prev = reader->h[1 - now];
 
+	if (reader->layers->cell != NN_CELL_LSTM)
+		load_gates(reader, input, n);
 	switch (reader->layers->cell)
 	{
 		case NN_CELL_LSTM:
-			nn_lstm_step(n, n_prev, H, h_prev, direction->packed_hh, reader->gates, reader->c[1 - now],
+			nn_lstm_step(n, n_prev, H, h_prev, direction->packed_hh, input, reader->gates, reader->c[1 - now],
 						 reader->c[now], reader->work, reader->h[now], H);
 			break;
 		case NN_CELL_GRU:
@@ -222,8 +237,7 @@ read_steps(Reader *reader, const NnArena *scratch)
 		int			n_prev = n < n_before ? n : n_before;
 
 		NN_TRY(nn_arena_poll(scratch));
-		load_gates(reader, t);
-		step(reader, n, n_prev, now);
+		step(reader, find_input(reader, t), n, n_prev, now);
 		if (reader->rows != NULL)
 			keep_step(reader, reader->h[now], t);
 		else
@@ -257,6 +271,8 @@ take_reader(Reader *reader, unsigned pool, NnArena *scratch, NnError *err)
 	bool		failed = false;
 
 	reader->gates = take(scratch, true, B, G, &failed);
+	reader->input_row = NN_TAKE(scratch, const float *, B);
+	failed = failed || reader->input_row == NULL;
 	for (int i = 0; i < 2; i++)
 	{
 		reader->h[i] = take(scratch, true, B, H, &failed);
