@@ -217,6 +217,7 @@ bench_step(int n, int H)
 	float	   *c_prev = new_floats((size_t) n * H);
 	float	   *from = new_floats((size_t) n * 4 * H);
 	float	   *gates = new_floats((size_t) n * 4 * H);
+	NnStart		input = {gates, (size_t) (4 * H), NULL};
 	float	   *state = new_floats((size_t) 5 * n * H);
 	float	   *dgates = new_floats((size_t) n * 4 * H);
 	size_t		n_state = (size_t) n * H;
@@ -242,13 +243,8 @@ bench_step(int n, int H)
 			for (int i = 0; i < n_times; i++)
 			{
 				memcpy(gates, from, (size_t) n * 4 * H * sizeof(float));
-				nn_lstm_step(n, n, H, h_prev, packed, (NnStart)
-/**INDENT** Error@244: Unbalanced parens */
-							 {
-					gates, (size_t) (4 * H), NULL
-				}, gates, c_prev,
-/**INDENT** Warning@245: Extra ) */
-					state, state + n_state, state + 2 * n_state, H);
+				nn_lstm_step(n, n, H, h_prev, packed, input, gates, c_prev, state, state + n_state,
+							 state + 2 * n_state, H);
 			}
 			middle = seconds_now();
 			for (int i = 0; i < n_times; i++)

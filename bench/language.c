@@ -191,7 +191,7 @@ main(int argc, char **argv)
 			return 1;
 		}
 		at[1] = cpu_seconds();
-		nn_optimizer_step(optimizer, 1.0, nn_optimizer_norm(optimizer));
+		nn_optimizer_step(optimizer, NN_PART_ALL, 1.0, nn_optimizer_norm(optimizer));
 		at[2] = cpu_seconds();
 		nn_net_pack(net);
 		at[3] = cpu_seconds();

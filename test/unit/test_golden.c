@@ -171,7 +171,7 @@ train_step(const GoldenCase *golden, NnNet *net, NnOptimizer *optimizer, NnArena
 	nn_arena_reset(scratch);
 	net_case_check(nn_net_backward(net, &batch, NULL, &dropout, &loss_options, &rng, scratch, &loss, &err), &err);
 	norm = nn_optimizer_norm(optimizer);
-	nn_optimizer_step(optimizer, 1.0, norm);
+	nn_optimizer_step(optimizer, NN_PART_ALL, 1.0, norm);
 	nn_net_pack(net);
 	is_near(norm, *golden_floats(golden, 1, "norm"), TOLERANCE_WEIGHTS, "%s: norm", golden->name);
 	is_near(loss, *golden_floats(golden, 1, "loss"), TOLERANCE_WEIGHTS, "%s: loss", golden->name);

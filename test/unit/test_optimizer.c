@@ -247,7 +247,7 @@ test_twin(float clip, const char *what)
 		naive_read(&naive, bench.net, &bench.batch);
 		norm = nn_optimizer_norm(bench.optimizer);
 		worst_norm = fmax(worst_norm, fabs(norm / naive_norm(&naive) - 1));
-		nn_optimizer_step(bench.optimizer, share, norm);
+		nn_optimizer_step(bench.optimizer, NN_PART_ALL, share, norm);
 		nn_net_pack(bench.net);
 		naive_step(&naive, &bench.options, k + 1, share);
 		worst = fmax(worst, naive_compare(&naive, bench.net, &is_zero));
@@ -274,7 +274,7 @@ test_untouched(void)
 
 	bench_create(&bench, 1.0f);
 	bench_backward(&bench, 0);
-	nn_optimizer_step(bench.optimizer, 1.0, nn_optimizer_norm(bench.optimizer));
+	nn_optimizer_step(bench.optimizer, NN_PART_ALL, 1.0, nn_optimizer_norm(bench.optimizer));
 	for (int i = 0; i < 2; i++)
 	{
 		NnTensor   *table = nn_net_find_tensor(bench.net, names[i]);
@@ -287,7 +287,7 @@ test_untouched(void)
 		memcpy(before, table->data, numbers(table) * sizeof(float));
 		bench_backward(&bench, 1 + i);
 		n_touched = nn_net_touched(bench.net, table, &rows);
-		nn_optimizer_step(bench.optimizer, 1.0, nn_optimizer_norm(bench.optimizer));
+		nn_optimizer_step(bench.optimizer, NN_PART_ALL, 1.0, nn_optimizer_norm(bench.optimizer));
 		for (int r = 0; r < table->n_rows; r++)
 			n_changed += memcmp(before + (size_t) r * width, table->data + (size_t) r * width,
 								width * sizeof(float)) != 0;
@@ -314,7 +314,7 @@ test_skip_and_restart(void)
 	ok(isnan(nn_optimizer_norm(bench.optimizer)), "a NaN among the gradients makes the norm one");
 	nn_net_find_tensor(bench.net, "head.weight")->grad[3] = INFINITY;
 	ok(isinf(nn_optimizer_norm(bench.optimizer)), "and so does infinity");
-	nn_optimizer_skip(bench.optimizer);
+	nn_optimizer_skip(bench.optimizer, NN_PART_ALL);
 	naive_create(&naive, bench.net, &bench.options);
 	naive_compare(&naive, bench.net, &is_clean);
 	ok(is_clean && hash == train_case_hash(bench.net), "a skipped step leaves no gradient and no trace");
@@ -323,7 +323,7 @@ test_skip_and_restart(void)
 	for (int k = 1; k < 3; k++)
 	{
 		bench_backward(&bench, k);
-		nn_optimizer_step(bench.optimizer, 1.0, nn_optimizer_norm(bench.optimizer));
+		nn_optimizer_step(bench.optimizer, NN_PART_ALL, 1.0, nn_optimizer_norm(bench.optimizer));
 	}
 	nn_net_pack(bench.net);
 	nn_optimizer_restart(bench.optimizer);
@@ -331,7 +331,7 @@ test_skip_and_restart(void)
 	naive_create(&naive, bench.net, &bench.options);
 	bench_backward(&bench, 3);
 	naive_read(&naive, bench.net, &bench.batch);
-	nn_optimizer_step(bench.optimizer, 1.0, nn_optimizer_norm(bench.optimizer));
+	nn_optimizer_step(bench.optimizer, NN_PART_ALL, 1.0, nn_optimizer_norm(bench.optimizer));
 	naive_step(&naive, &bench.options, 1, 0.5);
 	worst = naive_compare(&naive, bench.net, &is_clean);
 	ok(worst < 1e-6, "after a restart: no moments, step 1, half the rates (off by %.1e)", worst);

@@ -25,8 +25,8 @@
  * what that brings.
  *
  * Clipping is by the norm over everything (Pascanu et al. 2013).  Squares are
- * summed in double, tensor by tensor and row by row in fixed order, so that the
- * same seed gives the same bytes.
+ * summed in double, unit by unit (train/part.h) in fixed order, so that the same
+ * seed gives the same bytes.
  *
  * Layout: a table's moments lie row by row, m of a row and then v of it, so
  * that a touched row costs one place in memory and not two; a dense tensor is
@@ -159,31 +159,104 @@ nn_optimizer_bytes(size_t n_parameters, int n_tensors)
 	return nn_size_add(bytes, sizeof(NnOptimizer) + 3 * 64);
 }
 
+/* ---- units (train/part.h) ----------------------------------------------------- */
+
+/* n numbers of a tensor from the first on; their place among all units. */
+typedef struct Unit
+{
+	const NnTensorState *state;
+	size_t		first;
+	size_t		n;
+	size_t		index;
+} Unit;
+
+typedef void (*UnitVisitor) (void *ctx, const Unit *unit);
+
+static void
+visit_chunks(const NnTensorState *state, NnPart part, size_t *index, UnitVisitor visit, void *ctx)
+{
+	for (size_t at = 0; at < state->width; at += NN_PART_NUMBERS, ++*index)
+	{
+		size_t		n = state->width - at;
+		Unit		unit = {state, at, n < NN_PART_NUMBERS ? n : NN_PART_NUMBERS, *index};
+
+		if (nn_part_has(part, at, NN_PART_NUMBERS))
+			visit(ctx, &unit);
+	}
+}
+
+/* Rows that the step touched. */
+static void
+visit_rows(const NnOptimizer *optimizer, const NnTensorState *state, NnPart part, size_t *index,
+		   UnitVisitor visit, void *ctx)
+{
+	const int32_t *rows;
+	int			n_rows = nn_net_touched(optimizer->net, state->tensor, &rows);
+
+	for (int j = 0; j < n_rows; j++, ++*index)
+	{
+		size_t		row = rows == NULL ? (size_t) j : (size_t) rows[j];
+		Unit		unit = {state, row * state->width, state->width, *index};
+
+		if (nn_part_has(part, row, NN_PART_ROWS))
+			visit(ctx, &unit);
+	}
+}
+
+/* Calls visit for each unit of part, in order; returns how many there are of all parts. */
+static size_t
+visit_units(const NnOptimizer *optimizer, NnPart part, UnitVisitor visit, void *ctx)
+{
+	size_t		index = 0;
+
+	for (int i = 0; i < optimizer->n_states; i++)
+	{
+		const NnTensorState *state = &optimizer->state[i];
+
+		if (state->is_table)
+			visit_rows(optimizer, state, part, &index, visit, ctx);
+		else
+			visit_chunks(state, part, &index, visit, ctx);
+	}
+	return index;
+}
+
+/* ---- the norm -------------------------------------------------------------------- */
+
+static double
+unit_squares(const Unit *unit)
+{
+	return nn_sum_squares((int64_t) unit->n, unit->state->tensor->grad + unit->first);
+}
+
+static void
+add_squares(void *ctx, const Unit *unit)
+{
+	*(double *) ctx += unit_squares(unit);
+}
+
+static void
+put_squares(void *ctx, const Unit *unit)
+{
+	((double *) ctx)[unit->index] = unit_squares(unit);
+}
+
 double
 nn_optimizer_norm(const NnOptimizer *optimizer)
 {
 	double		sum = 0.0;
 
-	for (int i = 0; i < optimizer->n_states; i++)
-	{
-		const NnTensorState *state = &optimizer->state[i];
-		const int32_t *rows;
-		int			n_rows;
-
-		if (!state->is_table)
-		{
-			sum += nn_sum_squares((int64_t) state->width, state->tensor->grad);
-			continue;
-		}
-		n_rows = nn_net_touched(optimizer->net, state->tensor, &rows);
-		if (rows == NULL)
-			sum += nn_sum_squares((int64_t) n_rows * (int64_t) state->width, state->tensor->grad);
-		for (int j = 0; rows != NULL && j < n_rows; j++)
-			sum += nn_sum_squares((int64_t) state->width,
-								  state->tensor->grad + (size_t) rows[j] * state->width);
-	}
+	visit_units(optimizer, NN_PART_ALL, add_squares, &sum);
 	return sqrt(sum);
 }
+
+size_t
+nn_optimizer_squares(const NnOptimizer *optimizer, NnPart part, double *squares)
+{
+	return visit_units(optimizer, part, put_squares, squares);
+}
+
+/* ---- the step ---------------------------------------------------------------------- */
 
 /* w -= lr (scale * grad + decay w), and grad is zero again. */
 static void
@@ -194,73 +267,59 @@ descend(const NnAdam *adam, int64_t n, float *w, float *grad)
 	memset(grad, 0, (size_t) n * sizeof(float));
 }
 
-/* A step on row `row` of a table, or on the one row of a dense tensor. */
-static void
-step_row(const NnTensorState *state, size_t row, const NnAdam *adam, bool is_sgd)
+/* A step of one size for all tensors, but for what each adds to it. */
+typedef struct Step
 {
-	size_t		at = row * state->width;
-	float	   *m = state->moments + 2 * at;
+	NnAdam		adam;
+	double		rate;			/* what each tensor's own is multiplied by */
+	bool		is_sgd;
+} Step;
 
-	if (is_sgd)
-	{
-		descend(adam, (int64_t) state->width, state->tensor->data + at, state->tensor->grad + at);
-		return;
-	}
-	nn_adam(adam, (int64_t) state->width, state->tensor->data + at, state->tensor->grad + at,
-			m, m + state->width);
+static void
+step_unit(void *ctx, const Unit *unit)
+{
+	const Step *step = ctx;
+	const NnTensorState *state = unit->state;
+	size_t		row = unit->first / state->width;
+	float	   *m = state->moments + row * state->width + unit->first;	/* behind m and v of the rows before */
+	float	   *w = state->tensor->data + unit->first;
+	float	   *grad = state->tensor->grad + unit->first;
+	NnAdam		adam = step->adam;
+
+	adam.lr = (float) (state->rate * step->rate);
+	adam.decay = (float) state->decay;
+	adam.eps = (float) state->epsilon;
+	if (step->is_sgd)
+		descend(&adam, (int64_t) unit->n, w, grad);
+	else
+		nn_adam(&adam, (int64_t) unit->n, w, grad, m, m + state->width);
 }
 
 void
-nn_optimizer_step(NnOptimizer *optimizer, double share, double norm)
+nn_optimizer_step(NnOptimizer *optimizer, NnPart part, double share, double norm)
 {
 	double		t = (double) ++optimizer->n_steps;
-	NnAdam		adam;
+	Step		step = {.rate = optimizer->factor * share, .is_sgd = optimizer->is_sgd};
 
-	adam.b1 = (float) optimizer->beta1;
-	adam.b2 = (float) optimizer->beta2;
-	adam.c1 = (float) (1.0 / (1.0 - pow(optimizer->beta1, t)));
-	adam.c2 = (float) (1.0 / (1.0 - pow(optimizer->beta2, t)));
-	adam.scale = optimizer->clip > 0 && norm > optimizer->clip ? (float) (optimizer->clip / norm) : 1.0f;
+	step.adam.b1 = (float) optimizer->beta1;
+	step.adam.b2 = (float) optimizer->beta2;
+	step.adam.c1 = (float) (1.0 / (1.0 - pow(optimizer->beta1, t)));
+	step.adam.c2 = (float) (1.0 / (1.0 - pow(optimizer->beta2, t)));
+	step.adam.scale = optimizer->clip > 0 && norm > optimizer->clip ? (float) (optimizer->clip / norm) : 1.0f;
+	visit_units(optimizer, part, step_unit, &step);
+}
 
-	for (int i = 0; i < optimizer->n_states; i++)
-	{
-		const NnTensorState *state = &optimizer->state[i];
-		const int32_t *rows;
-		int			n_rows;
-
-		adam.lr = (float) (state->rate * optimizer->factor * share);
-		adam.decay = (float) state->decay;
-		adam.eps = (float) state->epsilon;
-		if (!state->is_table)
-		{
-			step_row(state, 0, &adam, optimizer->is_sgd);
-			continue;
-		}
-		n_rows = nn_net_touched(optimizer->net, state->tensor, &rows);
-		for (int j = 0; j < n_rows; j++)
-			step_row(state, rows == NULL ? (size_t) j : (size_t) rows[j], &adam, optimizer->is_sgd);
-	}
+static void
+skip_unit(void *ctx, const Unit *unit)
+{
+	(void) ctx;
+	memset(unit->state->tensor->grad + unit->first, 0, unit->n * sizeof(float));
 }
 
 void
-nn_optimizer_skip(NnOptimizer *optimizer)
+nn_optimizer_skip(NnOptimizer *optimizer, NnPart part)
 {
-	for (int i = 0; i < optimizer->n_states; i++)
-	{
-		const NnTensorState *state = &optimizer->state[i];
-		const int32_t *rows;
-		int			n_rows;
-
-		if (!state->is_table)
-		{
-			memset(state->tensor->grad, 0, state->width * sizeof(float));
-			continue;
-		}
-		n_rows = nn_net_touched(optimizer->net, state->tensor, &rows);
-		for (int j = 0; j < n_rows; j++)
-			memset(state->tensor->grad + (rows == NULL ? (size_t) j : (size_t) rows[j]) * state->width, 0,
-				   state->width * sizeof(float));
-	}
+	visit_units(optimizer, part, skip_unit, NULL);
 }
 
 void

@@ -10,6 +10,7 @@
 #ifndef NN_OPTIMIZER_H
 #define NN_OPTIMIZER_H
 
+#include "train/part.h"
 #include "train/train.h"
 
 typedef struct NnOptimizer NnOptimizer;
@@ -25,12 +26,18 @@ size_t		nn_optimizer_bytes(size_t n_parameters, int n_tensors);
 double		nn_optimizer_norm(const NnOptimizer *optimizer);
 
 /*
- * One step at `share` of the peak rates, clipped to the options' norm; norm is
- * nn_optimizer_norm()'s.  The caller calls nn_net_pack() afterwards.
+ * The same by a team: each member writes the squares of its units, and the norm is
+ * the root of the sum of all.  Returns how many units there are.
  */
-void		nn_optimizer_step(NnOptimizer *optimizer, double share, double norm);
+size_t		nn_optimizer_squares(const NnOptimizer *optimizer, NnPart part, double *squares);
 
-void		nn_optimizer_skip(NnOptimizer *optimizer);
+/*
+ * One step at `share` of the peak rates, clipped to the options' norm; norm is
+ * nn_optimizer_norm()'s.  Only units of part are touched.  The caller calls nn_net_pack() afterwards.
+ */
+void		nn_optimizer_step(NnOptimizer *optimizer, NnPart part, double share, double norm);
+
+void		nn_optimizer_skip(NnOptimizer *optimizer, NnPart part);
 
 /* Start over more carefully: moments zero, all rates half of what they were. */
 void		nn_optimizer_restart(NnOptimizer *optimizer);

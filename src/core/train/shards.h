@@ -9,7 +9,11 @@
 #define NN_SHARDS_H
 
 #include "train/batch.h"
+#include "train/part.h"
 #include "train/team.h"
+
+/* Tensors that a spec may have, at most. */
+#define NN_MAX_TENSORS (4 * 3 * NN_MAX_LAYERS + 16)
 
 /* ---- dealing (shards.c) ------------------------------------------------------ */
 
@@ -64,13 +68,17 @@ NnStatus	nn_slots_create(NnSlots **slots, NnNet *net, const NnTrainOptions *opti
 size_t		nn_slots_bytes(const NnSpec *spec, const NnTrainOptions *options, const NnBatchBound *bound);
 size_t		nn_slots_exchange_bytes(const NnSpec *spec, const NnTrainOptions *options, const NnBatchBound *bound);
 
+/* Rows of tables that a batch touches at most. */
+int64_t		nn_slots_touchable(const NnSpec *spec, const NnTrainOptions *options, const NnBatchBound *bound);
+
 /* Is shard s this member's? */
 bool		nn_slots_is_mine(const NnSlots *slots, int s);
 
 /*
  * A batch: for each shard of this member begin, nn_net_backward(), end; then fold
- * leaves the batch's gradient and touched rows in the net as if one pass had made
- * them.  *loss gets the batch's.  A shard of weight 0 is left out, begin included.
+ * leaves the batch's touched rows in the net as if one pass had made them, and this
+ * member's units of the gradient (train/part.h), its others being zero.  *loss gets the
+ * batch's.  A shard of weight 0 is left out, begin included.
  */
 void		nn_slots_begin(NnSlots *slots, int s);
 NnStatus	nn_slots_end(NnSlots *slots, int s, double weight, double loss, NnError *err);

@@ -13,12 +13,11 @@
  * tables the touched rows alone, copied behind a list of their numbers after the
  * pass.
  *
- * A team has two sets of slots in memory that all members see, and they take turns
- * from one meeting to the next: whoever writes to a set knows by the meeting in
- * between that all have read what was in it.  Somebody alone adds a shard's floats
- * up at once, and so needs them only once.
+ * A team's slots are in memory that all members see, and each member adds up its
+ * units of the gradient (train/part.h).  Somebody alone adds a shard's floats up at
+ * once, and so needs them only once.
  */
-#include "train/shards.h"
+#include "train/joint.h"
 
 #include <string.h>
 #include "kern/kern.h"
@@ -49,8 +48,9 @@ struct NnSlots
 {
 	NnNet	   *net;
 	const NnTeam *team;			/* NULL: alone */
+	NnPart		part;
+	char	   *shared;			/* a team's slots */
 	int			n_shards;
-	int			turn;			/* of two sets, a team's; 0 alone */
 	int			n_tensors;		/* 0 with a single shard: its gradient is the net's */
 	SlotTensor *tensor;
 	size_t		n_row_bytes;	/* head and rows of a slot */
@@ -114,10 +114,24 @@ place_tensor(NnSlots *slots, NnTensor *tensor, const NnBatchBound *bound)
 		slots->n_row_bytes = align_up(place->values_at + (size_t) place->capacity * place->width * sizeof(float));
 }
 
-/* ---- sizes ------------------------------------------------------------------------- */
+/* Rows of tables that a batch can touch. */
+int64_t
+nn_slots_touchable(const NnSpec *spec, const NnTrainOptions *options, const NnBatchBound *bound)
+{
+	const char *const name[] = {"embedding.weight", "spelling.weight", "bag.weight"};
+	const int64_t n_rows[] = {spec->vocabulary, spec->spelling_rows, spec->wide == NN_WIDE_BAG ? spec->wide_inputs : 0};
+	int64_t		n_all = 0;
 
-/* Tensors that a spec may have, at most. */
-#define MAX_TENSORS (4 * 3 * NN_MAX_LAYERS + 16)
+	for (int i = 0; i < 3; i++)
+	{
+		int64_t		n = touchable_rows(spec, name[i], n_rows[i], bound) * nn_shards_count(options);
+
+		n_all += n < n_rows[i] ? n : n_rows[i];
+	}
+	return n_all;
+}
+
+/* ---- sizes ------------------------------------------------------------------------- */
 
 /* Adds a table's part of a slot; takes its numbers off the floats where they are not there. */
 static void
@@ -146,14 +160,14 @@ slot_bytes(const NnSpec *spec, const NnBatchBound *bound, size_t *row_bytes, siz
 		add_table(spec, "spelling.weight", spec->spelling_rows, spec->spelling, bound, row_bytes, &n_floats);
 	if (spec->wide == NN_WIDE_BAG)
 		add_table(spec, "bag.weight", spec->wide_inputs, spec->wide_hidden, bound, row_bytes, &n_floats);
-	*float_bytes = nn_size_add(nn_size_mul(n_floats, sizeof(float)), MAX_TENSORS * ALIGNMENT);
+	*float_bytes = nn_size_add(nn_size_mul(n_floats, sizeof(float)), NN_MAX_TENSORS * ALIGNMENT);
 }
 
 size_t
 nn_slots_bytes(const NnSpec *spec, const NnTrainOptions *options, const NnBatchBound *bound)
 {
 	int			n_shards = nn_shards_count(options);
-	size_t		fixed = sizeof(NnSlots) + MAX_TENSORS * sizeof(SlotTensor) + 4 * ALIGNMENT;
+	size_t		fixed = sizeof(NnSlots) + NN_MAX_TENSORS * sizeof(SlotTensor) + 4 * ALIGNMENT;
 	size_t		row_bytes;
 	size_t		float_bytes;
 
@@ -170,7 +184,7 @@ nn_slots_exchange_bytes(const NnSpec *spec, const NnTrainOptions *options, const
 	size_t		float_bytes;
 
 	slot_bytes(spec, bound, &row_bytes, &float_bytes);
-	return nn_size_mul(2 * (size_t) nn_shards_count(options), nn_size_add(row_bytes, float_bytes));
+	return nn_size_mul((size_t) nn_shards_count(options), nn_size_add(row_bytes, float_bytes));
 }
 
 /* ---- creation ------------------------------------------------------------------------ */
@@ -185,14 +199,16 @@ create_own(NnSlots *slots, NnArena *arena, NnError *err)
 	return NN_OK;
 }
 
+/* Behind what the team holds jointly. */
 static NnStatus
-check_exchange(const NnSlots *slots, NnError *err)
+find_shared(NnSlots *slots, size_t n_before, NnError *err)
 {
 	size_t		n_bytes = slots->n_row_bytes + slots->n_floats * sizeof(float);
 
-	if (slots->team->n_bytes / (2 * (size_t) slots->n_shards) < n_bytes)
-		return nn_fail(err, NN_EINTERNAL, "%zu bytes do not hold two sets of %d slots of %zu bytes",
-					   slots->team->n_bytes, slots->n_shards, n_bytes);
+	if (slots->team->n_bytes < n_before || (slots->team->n_bytes - n_before) / (size_t) slots->n_shards < n_bytes)
+		return nn_fail(err, NN_EINTERNAL, "%zu bytes do not hold %zu and %d slots of %zu bytes",
+					   slots->team->n_bytes, n_before, slots->n_shards, n_bytes);
+	slots->shared = (char *) slots->team->exchange + n_before;
 	return NN_OK;
 }
 
@@ -210,6 +226,7 @@ nn_slots_create(NnSlots **slots, NnNet *net, const NnTrainOptions *options, cons
 		return nn_fail(err, NN_ENOMEM, "out of memory for the gradients");
 	made->net = net;
 	made->team = options->team;
+	made->part = nn_team_part(options->team);
 	made->n_shards = nn_shards_count(options);
 	made->n_row_bytes = align_up(sizeof(SlotHead));
 	for (int i = 0; made->n_shards > 1 && i < n_tensors; i++)
@@ -217,7 +234,8 @@ nn_slots_create(NnSlots **slots, NnNet *net, const NnTrainOptions *options, cons
 		if (nn_net_tensor(net, i)->kind != NN_TENSOR_FIXED)
 			place_tensor(made, nn_net_tensor(net, i), bound);
 	}
-	NN_TRY(made->team != NULL ? check_exchange(made, err) : create_own(made, arena, err));
+	NN_TRY(made->team != NULL ? find_shared(made, nn_joint_bytes(nn_net_spec(net), options, bound), err) :
+		   create_own(made, arena, err));
 	*slots = made;
 	return NN_OK;
 }
@@ -244,7 +262,7 @@ slot_rows(const NnSlots *slots, int s)
 
 	if (slots->team == NULL)
 		return slots->rows + (size_t) s * slots->n_row_bytes;
-	return (char *) slots->team->exchange + (size_t) (slots->turn * slots->n_shards + s) * n_bytes;
+	return slots->shared + (size_t) s * n_bytes;
 }
 
 static float *
@@ -314,7 +332,23 @@ keep_rows(NnSlots *slots, const SlotTensor *place, int s, NnError *err)
 	return NN_OK;
 }
 
-/* Adds a slot's floats to the net's gradients. */
+/* Adds rows of a slot, which lie where they do in the net, to the net's gradients. */
+static void
+fold_direct_rows(const NnSlots *slots, const SlotTensor *place, const int32_t *rows, float weight, const float *from)
+{
+	bool		is_all = rows[0] < 0;
+	int			n = is_all ? place->tensor->n_rows : rows[0];
+
+	for (int j = 0; j < n; j++)
+	{
+		size_t		row = is_all ? (size_t) j : (size_t) rows[j + 1];
+
+		if (nn_part_has(slots->part, row, NN_PART_ROWS))
+			nn_axpy((int64_t) place->width, weight, from + row * place->width, place->grad + row * place->width);
+	}
+}
+
+/* Adds a slot's floats, those of this member's units, to the net's gradients. */
 static void
 fold_floats(NnSlots *slots, int s, float weight)
 {
@@ -324,22 +358,20 @@ fold_floats(NnSlots *slots, int s, float weight)
 	{
 		const SlotTensor *place = &slots->tensor[i];
 		const float *from = floats + place->floats_at;
-		const int32_t *rows = place->is_table ? table_rows(slots, place, s) : NULL;
 
-		if (!place->is_direct)
-			continue;
-		if (rows == NULL || rows[0] < 0)
-			nn_axpy((int64_t) place->tensor->n_rows * place->tensor->n_columns, weight, from, place->grad);
-		for (int j = 0; rows != NULL && j < rows[0]; j++)
+		if (place->is_direct && place->is_table)
+			fold_direct_rows(slots, place, table_rows(slots, place, s), weight, from);
+		for (size_t at = 0; !place->is_table && at < place->width; at += NN_PART_NUMBERS)
 		{
-			size_t		at = (size_t) rows[j + 1] * place->width;
+			size_t		n = place->width - at;
 
-			nn_axpy((int64_t) place->width, weight, from + at, place->grad + at);
+			if (nn_part_has(slots->part, at, NN_PART_NUMBERS))
+				nn_axpy((int64_t) (n < NN_PART_NUMBERS ? n : NN_PART_NUMBERS), weight, from + at, place->grad + at);
 		}
 	}
 }
 
-/* Adds a slot's rows. */
+/* Adds a slot's rows that are this member's. */
 static void
 fold_rows(NnSlots *slots, int s, float weight)
 {
@@ -354,8 +386,13 @@ fold_rows(NnSlots *slots, int s, float weight)
 		rows = table_rows(slots, place, s);
 		values = (const float *) (slot_rows(slots, s) + place->values_at);
 		for (int j = 0; j < rows[0]; j++)
-			nn_axpy((int64_t) place->width, weight, values + (size_t) j * place->width,
-					place->grad + (size_t) rows[j + 1] * place->width);
+		{
+			size_t		row = (size_t) rows[j + 1];
+
+			if (nn_part_has(slots->part, row, NN_PART_ROWS))
+				nn_axpy((int64_t) place->width, weight, values + (size_t) j * place->width,
+						place->grad + row * place->width);
+		}
 	}
 }
 
@@ -377,20 +414,6 @@ nn_slots_end(NnSlots *slots, int s, double weight, double loss, NnError *err)
 }
 
 /* ---- the batch ------------------------------------------------------------------------------ */
-
-static NnStatus
-meet(const NnSlots *slots, NnError *err)
-{
-	return slots->team == NULL ? NN_OK : slots->team->meet(slots->team->ctx, err);
-}
-
-/* What was read since the meeting may be written over after the next. */
-static void
-take_turns(NnSlots *slots)
-{
-	if (slots->team != NULL)
-		slots->turn = 1 - slots->turn;
-}
 
 /* The net's touched rows are those of all shards. */
 static NnStatus
@@ -419,7 +442,7 @@ touch_rows(NnSlots *slots, const NnDeal *deal, const SlotTensor *place, NnArena 
 NnStatus
 nn_slots_fold(NnSlots *slots, const NnDeal *deal, NnArena *scratch, double *loss, NnError *err)
 {
-	NN_TRY(meet(slots, err));
+	NN_TRY(nn_team_meet(slots->team, err));
 	*loss = 0.0;
 	for (int s = 0; s < slots->n_shards; s++)
 	{
@@ -438,7 +461,6 @@ nn_slots_fold(NnSlots *slots, const NnDeal *deal, NnArena *scratch, double *loss
 		if (slots->tensor[i].is_table)
 			NN_TRY(touch_rows(slots, deal, &slots->tensor[i], scratch, err));
 	}
-	take_turns(slots);
 	return NN_OK;
 }
 
@@ -454,7 +476,7 @@ NnStatus
 nn_slots_sum_figures(NnSlots *slots, NnFigures *sum, NnError *err)
 {
 	memset(sum, 0, sizeof(*sum));
-	NN_TRY(meet(slots, err));
+	NN_TRY(nn_team_meet(slots->team, err));
 	for (int s = 0; s < slots->n_shards; s++)
 	{
 		const NnFigures *figures = &slot_head(slots, s)->figures;
@@ -464,6 +486,6 @@ nn_slots_sum_figures(NnSlots *slots, NnFigures *sum, NnError *err)
 		sum->n_right += figures->n_right;
 		sum->n_tokens += figures->n_tokens;
 	}
-	take_turns(slots);
-	return NN_OK;
+	/* nobody puts others before all have read these */
+	return nn_team_meet(slots->team, err);
 }

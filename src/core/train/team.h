@@ -4,13 +4,12 @@
  * Every member runs nn_train() with the same examples, options and seed on a net
  * of its own that begins with the same weights.  A member computes only its share
  * of each batch's shards; gradients go through memory that all members see; each
- * adds up all of them, in the same order, and takes the optimizer's step by
- * itself.  So the members' weights stay the same, byte for byte, and are never
- * sent.  A team of any size, one member included, gives the same bytes.
+ * adds up its units of them, always in the same order, and takes the optimizer's
+ * step on its units of the weights, which all see too (train/joint.h).  A team of
+ * any size, one member included, gives the same bytes.
  *
- * Members meet once a step and once a validation.  What a member wrote before a
- * meeting is read by the others after it; it is written over only after the next
- * one, since there are two sets of slots that take turns (train/slots.c).
+ * Members meet three times a step and twice a validation.  What a member wrote
+ * before a meeting is read by the others after it.
  *
  * The host says how members meet.  A member whose nn_train() ends with an error
  * must make the others' meetings fail; core itself does not.

@@ -290,7 +290,7 @@ train_epochs(NnTrainer *trainer, NnError *err)
 	}
 	report->best_epoch = trainer->snapshot.epoch;
 	if (report->best_epoch != report->n_epochs)
-		NN_TRY(nn_snapshot_restore(&trainer->snapshot, trainer->env, err));
+		NN_TRY(nn_trainer_restore(trainer, err));
 	return NN_OK;
 }
 
@@ -344,6 +344,7 @@ nn_train(NnNet *net, const NnExamples *train, const NnExamples *valid, const NnT
 	{
 		status = train_in(&trainer, valid, err);
 		nn_slots_release(trainer.slots);
+		nn_joint_release(trainer.joint);
 		report->peak_bytes = nn_arena_peak_bytes(trainer.memory) + nn_arena_peak_bytes(trainer.scratch);
 	}
 	report->seconds = env->now(env->ctx) - started;

@@ -81,7 +81,7 @@ size_t
 nn_train_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options)
 {
 	size_t		n_parameters = nn_net_bytes(spec, false) / sizeof(float);
-	size_t		bytes = nn_optimizer_bytes(n_parameters, 4 * 3 * NN_MAX_LAYERS + 16);
+	size_t		bytes = nn_optimizer_bytes(n_parameters, NN_MAX_TENSORS);
 	size_t		slack = (size_t) 16 << 20;
 	NnBatchBound bound;
 
@@ -104,7 +104,7 @@ nn_team_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions 
 	NnBatchBound bound;
 
 	shard_bound(&bound, train, spec, options);
-	return nn_slots_exchange_bytes(spec, options, &bound);
+	return nn_size_add(nn_joint_bytes(spec, options, &bound), nn_slots_exchange_bytes(spec, options, &bound));
 }
 
 static NnStatus
@@ -152,6 +152,7 @@ nn_trainer_allocate(NnTrainer *trainer, const NnExamples *valid, NnError *err)
 	shard_bound(&bound, trainer->train, trainer->spec, options);
 	NN_TRY(nn_optimizer_create(&trainer->optimizer, trainer->net, options, memory, err));
 	NN_TRY(nn_slots_create(&trainer->slots, trainer->net, options, &bound, memory, err));
+	NN_TRY(nn_joint_create(&trainer->joint, trainer->net, options, &bound, memory, err));
 	NN_TRY(nn_snapshot_create(&trainer->snapshot, trainer->net, memory, trainer->env, err));
 	NN_TRY(nn_epoch_order_create(&trainer->order, trainer->train->n, options, memory, err));
 

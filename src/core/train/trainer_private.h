@@ -11,7 +11,7 @@
 #include "train/evaluate.h"
 #include "train/guard.h"
 #include "train/optimizer.h"
-#include "train/shards.h"
+#include "train/joint.h"
 
 /* What an epoch adds up; steps that were skipped count in rows only. */
 typedef struct NnEpochSums
@@ -46,6 +46,7 @@ typedef struct NnTrainer
 	NnEvaluation valid;			/* n = 0: there is none */
 	int			n_shards;		/* of a batch */
 	NnSlots    *slots;			/* their gradients */
+	NnJoint    *joint;			/* a team's weights; NULL: there is no team */
 	NnRng		rng_order;
 	NnRng		rng_drop;		/* of batches that are one shard */
 
@@ -70,6 +71,9 @@ NnStatus	nn_trainer_allocate(NnTrainer *trainer, const NnExamples *valid, NnErro
 
 /* Batch k of the epoch. */
 NnStatus	nn_trainer_step(NnTrainer *trainer, int64_t k, NnError *err);
+
+/* The copy's weights into the net, of all members. */
+NnStatus	nn_trainer_restore(NnTrainer *trainer, NnError *err);
 
 /* Back to the last good weights, more carefully; NN_EDIVERGED if that was done too often. */
 NnStatus	nn_trainer_go_back(NnTrainer *trainer, NnError *err);

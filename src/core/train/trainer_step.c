@@ -4,8 +4,9 @@
  *	deal the batch to shards (shards.c)
  *	for each shard that is this member's
  *		pack; forward and backward; into its slot (slots.c)
- *	meet the others; add up all slots; norm of the gradients
+ *	add up all slots; norm of the gradients
  *	finite: clip and step (optimizer.c)    else: skip, perhaps go back
+ * where members of a team meet in between (joint.h).
  *
  * With a single shard nothing is dealt or added: its gradient is the batch's.
  *
@@ -24,6 +25,20 @@
 
 /* ---- the guard --------------------------------------------------------------- */
 
+/* The first member writes the weights, when none reads them. */
+NnStatus
+nn_trainer_restore(NnTrainer *trainer, NnError *err)
+{
+	const NnTeam *team = trainer->options->team;
+
+	NN_TRY(nn_team_meet(team, err));
+	if (team == NULL || team->rank == 0)
+		NN_TRY(nn_snapshot_restore(&trainer->snapshot, trainer->env, err));
+	NN_TRY(nn_team_meet(team, err));
+	nn_net_pack(trainer->net);
+	return NN_OK;
+}
+
 NnStatus
 nn_trainer_go_back(NnTrainer *trainer, NnError *err)
 {
@@ -37,7 +52,7 @@ nn_trainer_go_back(NnTrainer *trainer, NnError *err)
 	}
 	trainer->report->n_resets++;
 	trainer->n_bad_in_row = 0;
-	NN_TRY(nn_snapshot_restore(&trainer->snapshot, trainer->env, err));
+	NN_TRY(nn_trainer_restore(trainer, err));
 	nn_optimizer_restart(trainer->optimizer);
 	if (trainer->is_running)
 		nn_running_forget(&trainer->running);
@@ -50,7 +65,7 @@ reject_step(NnTrainer *trainer, NnError *err)
 {
 	bool		is_finite;
 
-	nn_optimizer_skip(trainer->optimizer);
+	nn_optimizer_skip(trainer->optimizer, nn_team_part(trainer->options->team));
 	trainer->n_bad_in_row++;
 	NN_TRY(nn_weights_check(trainer->net, trainer->env, &is_finite, err));
 	if (is_finite && trainer->n_bad_in_row < 2)
@@ -60,13 +75,15 @@ reject_step(NnTrainer *trainer, NnError *err)
 
 /* ---- steps ------------------------------------------------------------------- */
 
-static void
-accept_step(NnTrainer *trainer, int64_t n_terms, double loss, double norm)
+static NnStatus
+accept_step(NnTrainer *trainer, int64_t n_terms, double loss, double norm, NnError *err)
 {
+	const NnTeam *team = trainer->options->team;
 	NnEpochSums *sums = &trainer->sums;
 
 	sums->share = nn_schedule_share(trainer->options, trainer->step, trainer->n_steps);
-	nn_optimizer_step(trainer->optimizer, sums->share, norm);
+	nn_optimizer_step(trainer->optimizer, nn_team_part(team), sums->share, norm);
+	NN_TRY(nn_team_meet(team, err));
 	nn_net_pack(trainer->net);
 
 	trainer->n_bad_in_row = 0;
@@ -77,6 +94,7 @@ accept_step(NnTrainer *trainer, int64_t n_terms, double loss, double norm)
 	sums->norm += norm;
 	if (trainer->options->clip > 0 && norm > (double) trainer->options->clip)
 		sums->n_clipped++;
+	return NN_OK;
 }
 
 /* ---- shards ------------------------------------------------------------------ */
@@ -178,9 +196,9 @@ nn_trainer_step(NnTrainer *trainer, int64_t k, NnError *err)
 	nn_arena_reset(trainer->scratch);
 	NN_TRY(deal_batch(trainer, k, &deal, &n_rows, err));
 	NN_TRY(run_batch(trainer, k, &deal, &loss, err));
-	norm = nn_optimizer_norm(trainer->optimizer);
+	NN_TRY(nn_joint_norm(trainer->joint, trainer->optimizer, &norm, err));
 	if (isfinite(loss) && isfinite(norm))
-		accept_step(trainer, deal.n_terms, loss, norm);
+		NN_TRY(accept_step(trainer, deal.n_terms, loss, norm, err));
 	else
 		NN_TRY(reject_step(trainer, err));
 	trainer->sums.n_rows += n_rows;
