@@ -385,6 +385,47 @@ test_steps(const NnKernels *kernels, Cell cell, const char *name, int n_gates)
 }
 
 /*
+ * A gradient that fades: forget gates near zero multiply it step by step, until it
+ * is nothing; on the way it is never denormal.  A NaN stays one.
+ */
+static void
+test_fading(const NnKernels *kernels)
+{
+	enum
+	{
+		H = 20
+	};
+	float		gates[4 * H],
+				dgates[4 * H],
+				c_prev[H],
+				tanh_c[H],
+				dh[H] = {0},
+				dc[H];
+	int			n_denormal = 0;
+	int			n_left = 0;
+
+	for (int i = 0; i < 4 * H; i++)
+		gates[i] = 0.2f;
+	for (int u = 0; u < H; u++)
+	{
+		c_prev[u] = tanh_c[u] = 0.5f;
+		dc[u] = u == 3 ? NAN : u % 2 == 0 ? 1.0f : -1.0f;
+	}
+	for (int t = 0; t < 100; t++)
+	{
+		kernels->lstm_step_backward(1, 1, H, gates, c_prev, tanh_c, dh, H, dc, dgates);
+		for (int i = 0; i < 4 * H; i++)
+			n_denormal += fpclassify(dgates[i]) == FP_SUBNORMAL;
+		for (int u = 0; u < H; u++)
+			n_denormal += fpclassify(dc[u]) == FP_SUBNORMAL;
+	}
+	for (int u = 0; u < H; u++)
+		n_left += u != 3 && dc[u] != 0.0f;
+	ok(n_denormal == 0 && n_left == 0, "%s: a gradient that fades ends as zero and is never denormal", kernels->name);
+	ok(isnan(dc[3]) && isnan(dgates[3]), "%s: one that is not a number stays so", kernels->name);
+}
+
+/*
  * The LSTM step against its equations in double, and its backward step
  * against central differences of sum(dh * h) + sum(dc * c) in double.  The step
  * of 1e-4 makes their own error about 1e-8 (third derivatives are below 1).
@@ -470,6 +511,7 @@ main(void)
 			continue;
 		test_gemm_packed(kernels);
 		test_start(kernels);
+		test_fading(kernels);
 		test_row_alone(kernels);
 		test_gemm(kernels);
 		test_steps(kernels, CELL_LSTM, "LSTM", 4);

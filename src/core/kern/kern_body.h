@@ -74,6 +74,15 @@ v_store_part(float *to, Vec v, int n)
 		v_store_n(to, v, n);
 }
 
+/* x, or 0 where it is tiny; a NaN survives. */
+static NN_INLINE Vec
+v_cut(Vec x)
+{
+	IVec		is_kept = ((IVec) x & 0x7FFFFFFF) >= NN_TINY_BITS;
+
+	return (Vec) ((IVec) x & is_kept);
+}
+
 static NN_INLINE Vec
 v_tanh(Vec x)
 {

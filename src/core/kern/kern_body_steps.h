@@ -79,8 +79,8 @@ lstm_units_backward(int n, size_t H, const float *a, const float *c_prev, const 
 	Vec			o = v_load_part(a + 3 * H, n);
 	Vec			c_before = c_prev != NULL ? v_load_part(c_prev, n) : (Vec) {0};
 	Vec			t = v_load_part(tanh_c, n);
-	Vec			dh1 = v_load_part(dh, n);
-	Vec			dc1 = v_fma(dh1 * o, v_fma(-t, t, one), v_load_part(dc, n));
+	Vec			dh1 = v_cut(v_load_part(dh, n));
+	Vec			dc1 = v_cut(v_fma(dh1 * o, v_fma(-t, t, one), v_load_part(dc, n)));
 
 	v_store_part(da, dc1 * g * v_fma(-i, i, i), n);
 	v_store_part(da + H, dc1 * c_before * v_fma(-f, f, f), n);
@@ -170,7 +170,7 @@ gru_units_backward(int n, size_t H, const float *a, const float *ah, const float
 	Vec			z = v_load_part(a + H, n);
 	Vec			candidate = v_load_part(a + 2 * H, n);
 	Vec			h_before = h_prev != NULL ? v_load_part(h_prev, n) : (Vec) {0};
-	Vec			dh1 = v_load_part(dh, n);
+	Vec			dh1 = v_cut(v_load_part(dh, n));
 	Vec			da_n = dh1 * (one - z) * v_fma(-candidate, candidate, one);
 	Vec			da_z = dh1 * (h_before - candidate) * v_fma(-z, z, z);
 	Vec			da_r = da_n * v_load_part(ah + 2 * H, n) * v_fma(-r, r, r);
@@ -232,7 +232,7 @@ body_rnn_step_backward(int n, int H, const float *gates, const float *dh, int ld
 		for (int u = 0; u < H; u += NN_VW)
 		{
 			Vec			h1 = v_load_part(gates + at + u, H - u);
-			Vec			da = v_load_part(dh1 + u, H - u) * v_fma(-h1, h1, v_all(1.0f));
+			Vec			da = v_cut(v_load_part(dh1 + u, H - u)) * v_fma(-h1, h1, v_all(1.0f));
 
 			v_store_part(dgates + at + u, da, H - u);
 		}

@@ -187,6 +187,13 @@ naive_lstm_step(int n, int n_prev, int H, const float *h_prev, const float *pack
 	}
 }
 
+/* See NN_TINY_GRADIENT. */
+static float
+cut(float x)
+{
+	return fabsf(x) < NN_TINY_GRADIENT ? 0.0f : x;
+}
+
 /*
  * do = dh tanh(c)              dc_t = dc + dh o (1 - tanh(c)^2)
  * da_i = dc_t g i (1 - i)      da_f = dc_t c_{t-1} f (1 - f)
@@ -211,8 +218,8 @@ naive_lstm_step_backward(int n, int n_prev, int H, const float *gates,
 						g = a[2 * H],
 						o = a[3 * H];
 			float		t = tanh_c[at];
-			float		dh1 = dh[(size_t) b * lddh + u];
-			float		dc1 = fmaf(dh1 * o, fmaf(-t, t, 1.0f), dc[at]);
+			float		dh1 = cut(dh[(size_t) b * lddh + u]);
+			float		dc1 = cut(fmaf(dh1 * o, fmaf(-t, t, 1.0f), dc[at]));
 
 			da[0] = dc1 * g * fmaf(-i, i, i);
 			da[H] = dc1 * c_before * fmaf(-f, f, f);
@@ -270,7 +277,7 @@ naive_gru_step_backward(int n, int n_prev, int H, const float *gates, const floa
 						z = gates[at + H],
 						candidate = gates[at + 2 * H];
 			float		h_before = b < n_prev ? h_prev[(size_t) b * H + u] : 0.0f;
-			float		dh1 = dh[(size_t) b * lddh + u];
+			float		dh1 = cut(dh[(size_t) b * lddh + u]);
 			float		da_n = dh1 * (1.0f - z) * fmaf(-candidate, candidate, 1.0f);
 			float		da_z = dh1 * (h_before - candidate) * fmaf(-z, z, z);
 			float		da_r = da_n * h_gates[at + 2 * H] * fmaf(-r, r, r);
@@ -311,7 +318,7 @@ naive_rnn_step_backward(int n, int H, const float *gates, const float *dh, int l
 		{
 			float		h1 = gates[(size_t) b * H + u];
 
-			dgates[(size_t) b * H + u] = dh[(size_t) b * lddh + u] * fmaf(-h1, h1, 1.0f);
+			dgates[(size_t) b * H + u] = cut(dh[(size_t) b * lddh + u]) * fmaf(-h1, h1, 1.0f);
 		}
 	}
 }

@@ -149,6 +149,15 @@ const NnKernels *nn_kern_table(void);
 #define NN_ROUNDER		12582912.0f
 #define NN_ROUNDER_BITS	0x4B400000
 
+/*
+ * Backward steps take gradients of states below this for zero.  Where gates forget
+ * fast, those of early steps fall out of the normal range, and arithmetic on
+ * denormal numbers takes some hundred cycles each.
+ */
+#define NN_TINY_GRADIENT	1e-30f
+#define NN_TINY_BITS		0x0DA24260	/* of that, as an integer: numbers without sign compare as their
+										 * bits do */
+
 /* ---- BLAS (blas.c) -------------------------------------------------------- */
 
 /* Its product in the Fortran interface, which all libraries have; at the end the lengths of the flags. */
