@@ -442,12 +442,14 @@ main(int argc, char **argv)
 	bench_product("packed, H = 64", true, false, true, 32, 256, 64);
 	bench_product("packed, H = 256", true, false, true, 1, 1024, 256);
 	bench_product("packed, H = 256", true, false, true, 64, 1024, 256);
-	bench_product("packed, projection", true, false, true, 2048, 512, 100);
-	bench_product("nn_gemm, projection", false, false, true, 2048, 512, 100);
-	bench_product("nn_gemm, dW", false, true, false, 512, 100, 2048);
-	bench_product("nn_gemm, dW", false, true, false, 512, 128, 2048);
-	bench_product("nn_gemm, dX", false, false, false, 2048, 100, 512);
-	bench_product("nn_gemm, dh", false, false, false, 32, 128, 512);
+	/* a training's, of a stretch of 192 rows: input side, gradients of both weights, of the input and of the state */
+	bench_product("packed, projection", true, false, true, 192, 512, 100);
+	bench_product("nn_gemm, dW_ih", false, true, false, 512, 100, 192);
+	bench_product("nn_gemm, dW_hh", false, true, false, 512, 128, 192);
+	bench_product("nn_gemm, dW_hh", false, true, false, 1024, 256, 192);
+	bench_product("packed, dx", true, false, false, 192, 100, 512);
+	bench_product("packed, dh", true, false, false, 32, 128, 512);
+	bench_product("packed, dh", true, false, false, 32, 256, 1024);
 	bench_product("nn_gemm, square", false, false, false, 512, 512, 512);
 	nn_blas_enable(true);
 	printf("\nmicroseconds of a step (share of peak, counting the product only)\n");
