@@ -442,7 +442,11 @@ main(int argc, char **argv)
 	bench_product("packed, H = 64", true, false, true, 32, 256, 64);
 	bench_product("packed, H = 256", true, false, true, 1, 1024, 256);
 	bench_product("packed, H = 256", true, false, true, 64, 1024, 256);
-	/* a training's, of a stretch of 192 rows: input side, gradients of both weights, of the input and of the state */
+
+	/*
+	 * a training's, of a stretch of 192 rows: input side, gradients of both weights, of the input and of
+	 * the state
+	 */
 	bench_product("packed, projection", true, false, true, 192, 512, 100);
 	bench_product("nn_gemm, dW_ih", false, true, false, 512, 100, 192);
 	bench_product("nn_gemm, dW_hh", false, true, false, 512, 128, 192);

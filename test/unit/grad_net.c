@@ -12,6 +12,7 @@
 #include <math.h>
 #include <string.h>
 #include "kern/kern.h"
+#include "nn/net_private.h"
 #include "tap.h"
 
 /* Step of the differences in double: truncation about 1e-10, rounding about 1e-11. */
@@ -177,6 +178,37 @@ test_stretches(NnCell cell, int vocabulary)
 	net_training_end(&training);
 }
 
+/* Of a batch too large to keep all gates, the backward pass computes them again: the same bytes. */
+static void
+test_computed_again(NnCell cell, bool is_bidirectional)
+{
+	NnSpec		spec = {.n_outputs = 2, .cell = cell, .n_layers = 2, .hidden = 21, .is_bidirectional = is_bidirectional,
+		.pool = NN_POOL_LAST | NN_POOL_MAX, .vocabulary = 300, .embedding = 7
+	};
+	NetCaseRows wish = {28, 24, true, is_bidirectional};
+	NetTraining training;
+	NnRng		rng;
+	float	   *again;
+	double		loss;
+	size_t		n_kept;
+	size_t		n_again;
+
+	nn_rng_seed(&rng, 5);
+	net_training_begin(&training, &spec, wish, &rng);
+	training.dropout = (NnDropout) {.word = 0.1f, .input = 0.2f, .recurrent = 0.3f};
+	training.net->stack.n_trace_bytes = 0;
+	loss = net_training_backward(&training, 8);
+	again = net_training_gradients(&training);
+	n_again = nn_arena_peak_bytes(training.scratch);
+	training.net->stack.n_trace_bytes = NN_TRACE_BYTES;
+	ok(net_training_backward(&training, 8) == loss && net_training_is_gradient(&training, again, 1, 0),
+	   "%s%s: gradients of gates computed again", net_case_cells[cell], is_bidirectional ? ", bidirectional" : "");
+	n_kept = nn_arena_peak_bytes(training.scratch);
+	if (!is_bidirectional)		/* an arena grows by more than one direction takes */
+		ok(n_again < n_kept, "%s: and less memory (%zu, %zu bytes)", net_case_cells[cell], n_again, n_kept);
+	net_training_end(&training);
+}
+
 /* Each pooling alone. */
 static void
 test_pool(unsigned pool)
@@ -314,6 +346,8 @@ main(void)
 	{
 		test_stretches((NnCell) cell, 300);
 		test_stretches((NnCell) cell, 4000);
+		test_computed_again((NnCell) cell, false);
+		test_computed_again((NnCell) cell, true);
 	}
 	for (int input = NN_INPUT_TEXT; input <= NN_INPUT_VECTOR; input++)
 		test_architecture(NN_CELL_NONE, (NnInputKind) input, 0, false);

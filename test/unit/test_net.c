@@ -199,7 +199,7 @@ test_architecture(NnCell cell, NnInputKind input, int n_layers, bool is_bidirect
 	for (int k = 0; k < n_nets; k++)
 	{
 		NnSpec		spec = net_case_spec(&rng, cell, input, n_layers, is_bidirectional, max_hidden[k]);
-		NetCaseRows wish = {net_case_int(&rng, 2, 9), 12, true};
+		NetCaseRows wish = {net_case_int(&rng, 2, 9), 12, true, false};
 		NaiveRow   *rows = net_case_rows(&rng, &spec, wish);
 		NnArena    *arena = nn_arena_create(&nn_env_malloc);
 		NnNet	   *net = net_case_net(&rng, &spec, arena, false);

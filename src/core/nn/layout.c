@@ -25,6 +25,7 @@ nn_layout_stack(const NnSpec *spec, NnLayers *stack)
 	stack->hidden = spec->hidden;
 	stack->n_gates = nn_cell_gates(spec->cell) * spec->hidden;
 	stack->n_in = nn_spec_input_width(spec);
+	stack->n_trace_bytes = NN_TRACE_BYTES;
 }
 
 void
@@ -40,6 +41,7 @@ nn_layout_decoder(const NnSpec *spec, NnLayers *decoder, NnLayers *upper)
 	decoder->hidden = nn_spec_decoder_hidden(spec);
 	decoder->n_gates = nn_cell_gates(spec->cell) * decoder->hidden;
 	decoder->n_in = spec->embedding;
+	decoder->n_trace_bytes = NN_TRACE_BYTES;
 	*upper = *decoder;
 	upper->n_layers = spec->decoder_layers - 1;
 	upper->n_in = 2 * decoder->hidden;

@@ -49,6 +49,7 @@ typedef struct NnLayers
 	int			n_in;			/* width of an input row */
 	NnTensor   *embedding;		/* tokens are read; NULL: rows of numbers */
 	NnTensor   *spelling;		/* NULL unless spelling is read too */
+	size_t		n_trace_bytes;	/* traces of all layers that are kept for a backward pass, at most */
 	int32_t		first_projected;	/* tokens whose input sides are ready in direction[0][] */
 	int32_t		n_projected;
 	NnDirection direction[NN_MAX_LAYERS][2];
@@ -136,18 +137,34 @@ NnStatus	nn_embed_backward(const NnLayers *layers, const NnBatch *batch, const N
 
 /* ---- recurrent.c ----------------------------------------------------------- */
 
-/* What one direction of one layer keeps of a forward pass. */
+/*
+ * What one direction of one layer keeps of a forward pass.  Of a large batch in
+ * training it keeps states and cells alone; the arrays marked * are then those of
+ * the stretch at hand, and the backward pass computes each stretch again (Chen et al.
+ * 2016), which costs a forward pass and spares three quarters of the memory.
+ */
 typedef struct NnTrace
 {
-	float	   *gates;			/* (N, G) activated */
-	float	   *h_prev;			/* (N, H) the state each row started from, after recurrent dropout */
+	bool		is_kept;		/* arrays marked * have all rows */
+	int			first_row;		/* of them; 0 if all are kept */
+	float	   *gates;			/* (N, G) * activated */
+	float	   *h_prev;			/* (N, H) * the state each row started from, after recurrent dropout */
 	float	   *c;				/* (N, H) lstm */
-	float	   *tanh_c;			/* (N, H) lstm */
-	float	   *h_gates;		/* (N, 3H) gru */
+	float	   *tanh_c;			/* (N, H) * lstm */
+	float	   *h_gates;		/* (N, 3H) * gru */
 	float	   *recurrent_mask; /* (B, H) or NULL */
 	float	   *h_first;		/* (B, H) the state before the batch, or NULL */
 	float	   *c_first;
 } NnTrace;
+
+/* What the input sides of a layer's rows are made of. */
+typedef struct NnInputSide
+{
+	const float *input;			/* (N, in), or of tokens (U, in) */
+	float	   *projected;		/* (U, G) ready sides of distinct tokens, or NULL */
+	const float **rows;			/* (B) those of a step: lstm begins with them where they lie; or NULL */
+	float	   *gathered;		/* (rows of a stretch, in) of tokens, or NULL */
+} NnInputSide;
 
 /* What a stack keeps of a forward pass. */
 typedef struct NnStack
@@ -157,12 +174,14 @@ typedef struct NnStack
 	float	   *input_mask[NN_MAX_LAYERS];	/* (B, in) or NULL */
 	float	   *output[NN_MAX_LAYERS];	/* (N, directions * H) */
 	NnTrace		trace[NN_MAX_LAYERS][2];
+	NnInputSide side[NN_MAX_LAYERS][2];
 } NnStack;
 
 /*
  * input (N, n_in): rows of numbers, NULL where tokens are read; must stay until
  * backward.  state, or NULL for zeros: in, where each sequence begins, out, where
- * it ends (one direction only).  dropout and rng are NULL for an answer.
+ * it ends (one direction only).  dropout and rng are NULL for an answer; dropout is
+ * not NULL where a backward pass follows, and only then may the trace be part of itself.
  */
 NnStatus	nn_stack_forward(const NnLayers *layers, const NnBatch *batch, const float *input, NnState *state,
 							 const NnDropout *dropout, NnRng *rng, NnArena *scratch, NnStack *stack,
@@ -184,6 +203,9 @@ NnStatus	nn_stack_backward(const NnLayers *layers, const NnBatch *batch, const N
  */
 NnStatus	nn_recurrence_backward(const NnLayers *layers, const NnBatch *batch, const NnStack *stack, int k, int d,
 								   float *d_output, NnArena *scratch, NnError *err);
+
+/* Default of n_trace_bytes. */
+#define NN_TRACE_BYTES	((size_t) 128 << 20)
 
 /* Scratch bytes of both at most. */
 size_t		nn_stack_bytes(const NnLayers *layers, bool is_training, int64_t B, int64_t N, int64_t U);

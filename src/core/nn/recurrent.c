@@ -126,20 +126,39 @@ project(const NnLayers *layers, const NnDirection *direction, int M, const float
 
 /* ---- forward ------------------------------------------------------------------ */
 
+/* Floats a row of one direction that a backward pass asks for beside states and cells. */
+static size_t
+trace_width(const NnLayers *layers)
+{
+	size_t		H = (size_t) layers->hidden;
+
+	return (size_t) layers->n_gates + H + (layers->cell == NN_CELL_LSTM ? H : layers->cell == NN_CELL_GRU ? 3 * H : 0);
+}
+
+static bool
+is_trace_kept(const NnLayers *layers, int64_t n_rows)
+{
+	size_t		n_directions = (size_t) layers->n_layers * (size_t) layers->n_directions;
+
+	return nn_size_mul((size_t) n_rows, trace_width(layers) * n_directions * sizeof(float)) <= layers->n_trace_bytes;
+}
+
 static NnStatus
 take_trace(const NnLayers *layers, const NnBatch *batch, const NnDropout *dropout, NnRng *rng,
 		   NnArena *scratch, NnTrace *trace, NnError *err)
 {
-	size_t		N = (size_t) batch->n_rows;
+	size_t		N;
 	size_t		H = (size_t) layers->hidden;
 	bool		failed = false;
 
+	trace->is_kept = dropout == NULL || is_trace_kept(layers, batch->n_rows);
+	N = (size_t) (trace->is_kept ? batch->n_rows : nn_stretch_rows(batch));
 	trace->gates = NN_TAKE(scratch, float, N * (size_t) layers->n_gates);
 	trace->h_prev = NN_TAKE(scratch, float, N * H);
 	failed = trace->gates == NULL || trace->h_prev == NULL;
 	if (layers->cell == NN_CELL_LSTM)
 	{
-		trace->c = NN_TAKE(scratch, float, N * H);
+		trace->c = NN_TAKE(scratch, float, (size_t) batch->n_rows * H);
 		trace->tanh_c = NN_TAKE(scratch, float, N * H);
 		failed = failed || trace->c == NULL || trace->tanh_c == NULL;
 	}
@@ -204,7 +223,7 @@ load_state(const NnLayers *layers, const NnBatch *batch, NnTrace *trace, const f
 {
 	size_t		H = (size_t) layers->hidden;
 	int			n = batch->active[t];
-	float	   *state = trace->h_prev + (size_t) batch->offset[t] * H;
+	float	   *state = trace->h_prev + (size_t) (batch->offset[t] - trace->first_row) * H;
 
 	if (t_prev < 0 && n_prev > 0)
 		memcpy(state, trace->h_first, (size_t) n_prev * H * sizeof(float));
@@ -223,12 +242,14 @@ step_forward(const NnLayers *layers, const NnDirection *direction, const NnBatch
 			 const float *const *input, float *h, int ldh, int t, int t_prev)
 {
 	size_t		H = (size_t) layers->hidden;
-	size_t		at = (size_t) batch->offset[t];
-	NnStart		start = {trace->gates + at * (size_t) layers->n_gates, (size_t) layers->n_gates, input};
+	size_t		G = (size_t) layers->n_gates;
+	size_t		row = (size_t) batch->offset[t];
+	size_t		at = row - (size_t) trace->first_row;
 	int			n = batch->active[t];
 	int			n_prev = nn_rows_with_state(batch, trace, t, t_prev);
-	float	   *gates = trace->gates + at * (size_t) layers->n_gates;
-	float	   *h_t = h + at * (size_t) ldh;
+	float	   *gates = trace->gates + at * G;
+	NnStart		start = {gates, G, input};
+	float	   *h_t = h + row * (size_t) ldh;
 	const float *h_prev = trace->h_prev + at * H;
 
 	load_state(layers, batch, trace, h, ldh, t, t_prev, n_prev);
@@ -237,7 +258,7 @@ step_forward(const NnLayers *layers, const NnDirection *direction, const NnBatch
 		case NN_CELL_LSTM:
 			nn_lstm_step(n, n_prev, (int) H, h_prev, direction->packed_hh, start, gates,
 						 nn_cells_before(layers, batch, trace, t_prev, n_prev),
-						 trace->c + at * H, trace->tanh_c + at * H, h_t, ldh);
+						 trace->c + row * H, trace->tanh_c + at * H, h_t, ldh);
 			break;
 		case NN_CELL_GRU:
 			nn_gru_step(n, n_prev, (int) H, h_prev, direction->packed_hh, direction->bias_hh->data,
@@ -248,15 +269,6 @@ step_forward(const NnLayers *layers, const NnDirection *direction, const NnBatch
 			break;
 	}
 }
-
-/* What the input sides of a layer's rows are made of. */
-typedef struct NnInputSide
-{
-	const float *input;			/* (N, in), or of tokens (U, in) */
-	float	   *projected;		/* (U, G) ready sides of distinct tokens, or NULL */
-	const float **rows;			/* (B) those of a step: lstm begins with them where they lie; or NULL */
-	float	   *gathered;		/* (rows of a stretch, in) of tokens, or NULL */
-} NnInputSide;
 
 static NnStatus
 take_input_side(const NnLayers *layers, const NnDirection *direction, const NnBatch *batch, int k,
@@ -284,7 +296,7 @@ take_input_side(const NnLayers *layers, const NnDirection *direction, const NnBa
 	return project(layers, direction, batch->n_distinct, side->input, side->projected, scratch);
 }
 
-/* W_ih x + b of a stretch into its gates. */
+/* W_ih x + b of a stretch into its gates, unless the steps begin with them where they lie. */
 static NnStatus
 stretch_input(const NnLayers *layers, const NnDirection *direction, const NnBatch *batch,
 			  const NnStretch *stretch, const NnInputSide *side, float *gates, const NnArena *scratch)
@@ -293,7 +305,6 @@ stretch_input(const NnLayers *layers, const NnDirection *direction, const NnBatc
 	int			n_in = direction->weight_ih->n_columns;
 	const float *x = side->gathered;
 
-	gates += (size_t) stretch->first_row * G;
 	if (side->rows != NULL)
 		return NN_OK;
 	if (side->projected != NULL)
@@ -310,40 +321,53 @@ stretch_input(const NnLayers *layers, const NnDirection *direction, const NnBatc
 	return project(layers, direction, stretch->n_rows, x, gates, scratch);
 }
 
-/* Direction d of layer k, a stretch after the other: its input side, then its steps. */
+NnStatus
+nn_stretch_forward(const NnLayers *layers, const NnBatch *batch, int k, int d, int p, const NnStretch *stretch,
+				   const NnStack *stack, NnTrace *trace, const NnArena *scratch)
+{
+	const NnDirection *direction = &layers->direction[k][d];
+	const NnInputSide *side = &stack->side[k][d];
+	size_t		G = (size_t) layers->n_gates;
+	float	   *h = stack->output[k] + d * layers->hidden;
+	int			ldh = layers->n_directions * layers->hidden;
+
+	trace->first_row = trace->is_kept ? 0 : stretch->first_row;
+	NN_TRY(stretch_input(layers, direction, batch, stretch, side,
+						 trace->gates + (size_t) (stretch->first_row - trace->first_row) * G, scratch));
+	for (int last = p + stretch->n_places; p < last; p++)
+	{
+		int			t,
+					t_prev;
+
+		nn_walk(batch, d, p, &t, &t_prev);
+		NN_TRY(nn_arena_poll(scratch));
+		for (int b = 0; side->rows != NULL && b < batch->active[t]; b++)
+			side->rows[b] = side->projected + (size_t) batch->token[batch->offset[t] + b] * G;
+		step_forward(layers, direction, batch, trace, side->rows, h, ldh, t, t_prev);
+	}
+	return NN_OK;
+}
+
+/* Direction d of layer k, a stretch after the other. */
 static NnStatus
 layer_forward(const NnLayers *layers, const NnBatch *batch, int k, int d, NnState *state,
 			  NnArena *scratch, NnStack *stack, NnError *err)
 {
-	const NnDirection *direction = &layers->direction[k][d];
 	NnTrace    *trace = &stack->trace[k][d];
-	float	   *h = stack->output[k] + d * layers->hidden;
-	int			ldh = layers->n_directions * layers->hidden;
-	NnInputSide side;
 
 	if (state != NULL)
 		NN_TRY(keep_first_state(layers, batch, state, k, scratch, trace, err));
-	NN_TRY(take_input_side(layers, direction, batch, k, stack, scratch, &side, err));
+	NN_TRY(take_input_side(layers, &layers->direction[k][d], batch, k, stack, scratch, &stack->side[k][d], err));
 	for (int p = 0; p < batch->n_steps;)
 	{
 		NnStretch	stretch = nn_stretch(batch, d, p, 1);
 
-		NN_TRY(stretch_input(layers, direction, batch, &stretch, &side, trace->gates, scratch));
-		for (int last = p + stretch.n_places; p < last; p++)
-		{
-			int			t,
-						t_prev;
-
-			nn_walk(batch, d, p, &t, &t_prev);
-			NN_TRY(nn_arena_poll(scratch));
-			for (int b = 0; side.rows != NULL && b < batch->active[t]; b++)
-				side.rows[b] = side.projected +
-					(size_t) batch->token[batch->offset[t] + b] * (size_t) layers->n_gates;
-			step_forward(layers, direction, batch, trace, side.rows, h, ldh, t, t_prev);
-		}
+		NN_TRY(nn_stretch_forward(layers, batch, k, d, p, &stretch, stack, trace, scratch));
+		p += stretch.n_places;
 	}
 	if (state != NULL)
-		save_last_state(layers, batch, trace, h, ldh, k, state);
+		save_last_state(layers, batch, trace, stack->output[k] + d * layers->hidden,
+						layers->n_directions * layers->hidden, k, state);
 	return NN_OK;
 }
 
@@ -373,6 +397,23 @@ nn_stack_forward(const NnLayers *layers, const NnBatch *batch, const float *inpu
 	return NN_OK;
 }
 
+/* Floats of the traces of all layers, at most: all rows, or of more rows than that those of a stretch. */
+static double
+trace_floats(const NnLayers *layers, bool is_training, double B, int64_t N)
+{
+	double		n_directions = layers->n_layers * layers->n_directions;
+	double		width = (double) trace_width(layers);
+	double		stretch = B > NN_STRETCH_ROWS ? B : NN_STRETCH_ROWS;
+	double		n_kept = (double) N;
+
+	if (is_training && !is_trace_kept(layers, N))
+	{
+		n_kept = (double) layers->n_trace_bytes / (4.0 * width * n_directions);
+		n_kept = n_kept > stretch ? n_kept : stretch;
+	}
+	return n_directions * (n_kept * width + (double) N * layers->hidden * (layers->cell == NN_CELL_LSTM ? 1.0 : 0.0));
+}
+
 /* The arrays of both passes, added up as if every dropout were on. */
 size_t
 nn_stack_bytes(const NnLayers *layers, bool is_training, int64_t B, int64_t N, int64_t U)
@@ -383,9 +424,8 @@ nn_stack_bytes(const NnLayers *layers, bool is_training, int64_t B, int64_t N, i
 	double		b = (double) B,
 				n = (double) N,
 				u = (double) U;
-	double		trace = n * (G + 4.0 * H + (layers->cell == NN_CELL_GRU ? G : 0.0)) + 3.0 * b * H;
-	double		back = is_training ? 2.0 * b * H : 0.0;
-	double		floats = u * 4.0;
+	double		states = 3.0 * b * H + (is_training ? 2.0 * b * H : 0.0);
+	double		floats = u * 4.0 + trace_floats(layers, is_training, b, N);
 
 	for (int k = 0; k < layers->n_layers; k++)
 	{
@@ -393,7 +433,7 @@ nn_stack_bytes(const NnLayers *layers, bool is_training, int64_t B, int64_t N, i
 		bool		is_distinct = k == 0 && layers->embedding != NULL;
 		double		rows = is_distinct ? u : n;
 
-		floats += directions * (trace + back) + n * directions * H + rows * n_in * (is_training ? 3.0 : 1.0);
+		floats += directions * states + n * directions * H + rows * n_in * (is_training ? 3.0 : 1.0);
 		/* sides of distinct tokens, of at most seven rows in ten; inputs of a stretch, and their gradients */
 		floats += b * n_in + directions * 2.0 * n_in * (b + NN_STRETCH_ROWS);
 		if (is_distinct)

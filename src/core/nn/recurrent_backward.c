@@ -60,7 +60,7 @@ send_back(const NnLayers *layers, const NnDirection *direction, const NnTrace *t
 {
 	int			H = layers->hidden;
 	int			G = layers->n_gates;
-	const float *d_gates = back->d_h_gates + (size_t) batch->offset[t] * (size_t) G;
+	const float *d_gates = back->d_h_gates + (size_t) (batch->offset[t] - trace->first_row) * (size_t) G;
 	float	   *dh_prev = (t_prev < 0) ? NULL : dh + (size_t) batch->offset[t_prev] * (size_t) ldh;
 	bool		is_added = layers->cell == NN_CELL_GRU; /* d_state holds dh * z */
 
@@ -81,12 +81,13 @@ step_backward(const NnLayers *layers, const NnDirection *direction, const NnBatc
 			  const NnTrace *trace, NnBackward *back, float *dh, int ldh, int t, int t_prev)
 {
 	size_t		H = (size_t) layers->hidden;
-	size_t		at = (size_t) batch->offset[t];
+	size_t		row = (size_t) batch->offset[t];
+	size_t		at = row - (size_t) trace->first_row;
 	size_t		G = (size_t) layers->n_gates;
 	int			n = batch->active[t];
 	int			n_prev = nn_rows_with_state(batch, trace, t, t_prev);
 	const float *gates = trace->gates + at * G;
-	const float *dh_t = dh + at * (size_t) ldh;
+	const float *dh_t = dh + row * (size_t) ldh;
 
 	switch (layers->cell)
 	{
@@ -184,11 +185,12 @@ stretch_gradients(const NnLayers *layers, const NnDirection *direction, const Nn
 	size_t		H = (size_t) layers->hidden;
 	size_t		n_in = (size_t) direction->weight_ih->n_columns;
 	size_t		first = (size_t) stretch->first_row;
+	size_t		at = first - (size_t) trace->first_row;
 	int			n = stretch->n_rows;
-	const float *d = back->d_gates + first * G;
-	const float *d_h = back->d_h_gates + first * G;
+	const float *d = back->d_gates + at * G;
+	const float *d_h = back->d_h_gates + at * G;
 
-	NN_TRY(add_weight_gradient((int) G, (int) H, n, d_h, trace->h_prev + first * H, direction->weight_hh->grad,
+	NN_TRY(add_weight_gradient((int) G, (int) H, n, d_h, trace->h_prev + at * H, direction->weight_hh->grad,
 							   scratch));
 	nn_sum_rows(n, (int) G, d, (int) G, direction->bias_ih->grad);
 	if (d_h != d)
@@ -228,14 +230,16 @@ direction_backward(const NnLayers *layers, const NnBatch *batch, const NnStack *
 				   const NnInputGradient *side, NnBackward *back, NnArena *scratch, NnError *err)
 {
 	const NnDirection *direction = &layers->direction[k][d];
-	const NnTrace *trace = &stack->trace[k][d];
+	NnTrace		trace = stack->trace[k][d];
 	int			ldh = layers->n_directions * layers->hidden;
 
-	NN_TRY(take_backward(layers, batch, trace, scratch, back, err));
+	NN_TRY(take_backward(layers, batch, &trace, scratch, back, err));
 	for (int p = batch->n_steps - 1; p >= 0;)
 	{
 		NnStretch	stretch = nn_stretch(batch, d, p, -1);
 
+		if (!trace.is_kept)
+			NN_TRY(nn_stretch_forward(layers, batch, k, d, p - stretch.n_places + 1, &stretch, stack, &trace, scratch));
 		for (int last = p - stretch.n_places; p > last; p--)
 		{
 			int			t,
@@ -243,10 +247,10 @@ direction_backward(const NnLayers *layers, const NnBatch *batch, const NnStack *
 
 			nn_walk(batch, d, p, &t, &t_prev);
 			NN_TRY(nn_arena_poll(scratch));
-			step_backward(layers, direction, batch, trace, back, dh + d * layers->hidden, ldh, t, t_prev);
+			step_backward(layers, direction, batch, &trace, back, dh + d * layers->hidden, ldh, t, t_prev);
 		}
 		if (side != NULL)
-			NN_TRY(stretch_gradients(layers, direction, batch, trace, back, &stretch, side, scratch));
+			NN_TRY(stretch_gradients(layers, direction, batch, &trace, back, &stretch, side, scratch));
 	}
 	return NN_OK;
 }

@@ -58,6 +58,13 @@ NnStretch	nn_stretch(const NnBatch *batch, int d, int p, int way);
 int			nn_stretch_rows(const NnBatch *batch);
 
 /*
+ * Compute the stretch that begins at place p: input sides, then steps.  Again, if
+ * it was computed before: the same bytes.
+ */
+NnStatus	nn_stretch_forward(const NnLayers *layers, const NnBatch *batch, int k, int d, int p,
+							   const NnStretch *stretch, const NnStack *stack, NnTrace *trace, const NnArena *scratch);
+
+/*
  * Is the input side computed for every row?  Once for each distinct token is
  * less work, but costs copies before and sums after; measured, it pays where at
  * least three rows in ten repeat one.  The batch alone decides.
