@@ -70,6 +70,10 @@ find_missing()
 		then
 			wanted="$wanted libclang-rt-dev"
 		fi
+		if is_available "postgresql-${pg_major:-15}-cron"
+		then
+			wanted="$wanted postgresql-${pg_major:-15}-cron"
+		fi
 	fi
 
 	missing=

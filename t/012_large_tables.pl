@@ -60,6 +60,30 @@ like($err, qr/canceling statement/, 'a cancel acts');
 is(temporary_files(), '', 'and leaves no file');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM lstm_models WHERE model IN ('limited', 'canceled')}), '0', 'and no model');
 
+# A full disk, as a limit on the size of files: the second MB is written in part, or not at all.
+SKIP:
+{
+	skip 'no prlimit', 1 if system('prlimit --version >/dev/null 2>&1') != 0;
+	my $session = $node->background_psql('postgres', on_error_stop => 0);
+	my $pid = $session->query("SET client_min_messages = warning; LOAD '\$libdir/pg_lstm'; SET pg_lstm.train_memory = '10MB'; SELECT pg_backend_pid()");
+
+	$session->query('\set VERBOSITY verbose');
+	foreach my $bytes (1536 * 1024, 1024 * 1024)
+	{
+		$session->{stderr} = '';
+		system('prlimit', "--pid=$pid", "--fsize=$bytes:") == 0 or die 'prlimit failed';
+		$session->query("SELECT lstm_train('docs', 'body', 'label', 'full', options => '$small')");
+		system('prlimit', "--pid=$pid", '--fsize=unlimited:') == 0 or die 'prlimit failed';
+		like($session->{stderr}, qr/ERROR:  53100: could not write to temporary file "base\/pgsql_tmp\/\S+": .*DETAIL:  It was to grow from \d+ to \d+ bytes\.\nHINT:  .*make room/s,
+			"a disk that is full at $bytes bytes is an error");
+		is(temporary_files(), '', 'which leaves no file');
+	}
+	$session->query("SELECT lstm_train('docs', 'body', 'label', 'm', options => '$small')");
+	is($session->query(q{SELECT digest FROM lstm_versions WHERE model = 'm' ORDER BY version DESC LIMIT 1}), $digest, 'with room, the session trains as ever');
+	$session->quit;
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM lstm_models WHERE model = 'full'}), '0', 'and there is no model');
+}
+
 # Files are given back within a session, too.
 $node->safe_psql('postgres', qq{
 	SET pg_lstm.train_memory = '10MB'; SET client_min_messages = warning;

@@ -167,6 +167,47 @@ sub start_long
 	is(segments(), $before, 'no segment of shared memory is left');
 }
 
+# ---- what is foreseen ------------------------------------------------------------------
+
+# Processors that a training can have.
+my ($n_processors) = $node->safe_psql('postgres', q{SELECT value FROM lstm_doctor() WHERE item = 'pg_lstm.max_workers'}) =~ /; (\d+) processors,/;
+
+{
+	my $options = qq{'{"epochs": 4, "hidden": 64, "batch": 64, "shards": 8, "refit": false, "bag": false}'};
+	my ($alone, $together, $alone_s, $together_s) = split /\|/, $node->safe_psql('postgres', qq{
+		SELECT max(peak_bytes) FILTER (WHERE w = 1), max(peak_bytes) FILTER (WHERE w = 2), min(seconds) FILTER (WHERE w = 1), min(seconds) FILTER (WHERE w = 2)
+		  FROM unnest('{1,2,1,2,1,2}'::int[]) w, LATERAL lstm_estimate('docs', 'body', 'label', options => $options || jsonb_build_object('workers', w))});
+	my $peak = $node->safe_psql('postgres', qq{SELECT metrics->>'peak_bytes' FROM lstm_train('docs', 'body', 'label', 'x', options => $options || '{"workers": 2}'::jsonb)});
+
+	cmp_ok($together, '>', $alone, 'an estimate counts the memory of workers');
+	cmp_ok(abs($peak - $together), '<', 0.1 * $together, sprintf('and is right: %d kB, %d kB were taken', $together / 1024, $peak / 1024));
+  SKIP:
+	{
+		skip 'one processor', 1 if $n_processors < 2;
+		cmp_ok($together_s, '<', 0.8 * $alone_s, 'and their help');
+	}
+}
+
+# What lstm_doctor says of workers.
+sub advice_on_workers
+{
+	return $node->safe_psql('postgres', ($_[0] // '') . q{SELECT value || ': ' || coalesce(advice, 'fine') FROM lstm_doctor() WHERE item = 'pg_lstm.max_workers'});
+}
+
+like(advice_on_workers(), qr/^2; \d+ processors, 11 of 12 background workers are free: fine$/, 'lstm_doctor knows workers');
+{
+	my ($handle, $err, $pid) = start_long();
+
+	like(advice_on_workers(), qr/ 9 of 12 background workers are free/, 'and sees those at work');
+	$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+	$handle->finish;
+}
+SKIP:
+{
+	skip 'one processor', 1 if $n_processors < 2;
+	like(advice_on_workers('SET pg_lstm.max_workers = 1; '), qr/Trainings use one of \d+ processors; raise pg_lstm\.max_workers/, 'and says what is wasted');
+}
+
 # ---- what is missing ------------------------------------------------------------------
 
 {
@@ -199,6 +240,11 @@ $node->restart;
 		stdout => \$out, stderr => \$err);
 	is($out, 't', 'no slot: the same bytes');
 	like($err, qr/NOTICE:  training with 1 of 2 workers/, 'and a notice');
+}
+SKIP:
+{
+	skip 'one processor', 1 if $n_processors < 2;
+	like(advice_on_workers(), qr/0 of 0 background workers are free: A training that begins now has 1 of 2 processes; raise max_worker_processes/, 'lstm_doctor says so');
 }
 
 # ---- a crash ---------------------------------------------------------------------------

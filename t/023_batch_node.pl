@@ -90,6 +90,54 @@ foreach my $format (qw(JSON XML YAML))
 		like($plan, qr/\b$tag\b/, "EXPLAIN (FORMAT $format) has \"$name\"");
 	}
 }
+
+# What the networks did: rows computed, duplicates, packed batches and tokens of all nodes of a plan.
+sub worked
+{
+	my ($sql, $settings) = @_;
+	my $plan = $node->safe_psql('postgres', "SELECT lstm_predict('m', 'x'), lstm_predict('r', 'x'), lstm_predict('v', ARRAY[1, 2, 3]), lstm_predict('l', 'x'); "
+		  . ($settings // '') . " EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) $sql");
+	my @sums = (0, 0, 0, 0);
+
+	foreach my $i (0 .. 3)
+	{
+		my $name = ('Rows Computed', 'Duplicate Rows', 'Packed Batches', 'Tokens')[$i];
+
+		$sums[$i] += $1 while $plan =~ /$name: (\d+)/g;
+	}
+	return join(' ', @sums);
+}
+
+sub tokens
+{
+	my ($call, $rows) = @_;
+
+	return $node->safe_psql('postgres', "SELECT sum((lstm_classify($call)).tokens_used) FROM $rows");
+}
+
+my $alone = 'SET pg_lstm.batch_size = 1;';
+my $n_y = tokens(q{'m', y}, 't');
+my $n_x = tokens(q{'m', x}, 't WHERE x IS NOT NULL');
+
+is(worked("SELECT lstm_predict('m', y) FROM t", $alone), "200 0 200 $n_y", 'alone, each row is a packed batch');
+is(worked("SELECT lstm_predict('m', y), lstm_predict('m', x) FROM t", $alone), '382 0 382 ' . ($n_y + $n_x), 'two calls of a model: rows and tokens of both');
+is(worked("SELECT lstm_predict('m', y), lstm_embed('m', y) FROM t", $alone), '400 0 400 ' . 2 * $n_y, 'two functions of a model');
+my ($n_regress) = worked("SELECT lstm_regress('r', y) FROM t", $alone) =~ /^200 0 200 (\d+)$/;
+is(worked("SELECT lstm_predict('m', y), lstm_regress('r', y) FROM t", $alone), '400 0 400 ' . ($n_y + $n_regress), 'two models');
+# gathered: 1, 8, 64 and 127 rows, of which 48 make a packed batch
+is(worked("SELECT lstm_predict('m', y || id) FROM t") =~ s/ \d+$//r, '200 0 7', 'packed batches of distinct inputs');
+is(worked("SELECT lstm_predict('m', y), lstm_embed('m', y) FROM t WHERE id <= 9") =~ s/ \d+$//r, '18 0 4', 'of two calls');
+is(worked("SELECT lstm_predict('m', y) FROM t ORDER BY 1"),
+	$node->safe_psql('postgres', q{SELECT 200 || ' ' || 200 - sum(n) || ' 4 ' || sum(tokens) FROM (
+		SELECT count(*) AS n, sum((lstm_classify('m', y)).tokens_used) AS tokens
+		  FROM (SELECT DISTINCT y, CASE WHEN id <= 1 THEN 1 WHEN id <= 9 THEN 2 WHEN id <= 73 THEN 3 ELSE 4 END AS batch FROM t) s GROUP BY batch) b}),
+	'duplicates are counted, and their tokens are not read');
+foreach my $case ([ "lstm_score('l', y)", 'a likelihood' ], [ "lstm_predict('l', y)", 'texts that go on' ], [ "lstm_embed('l', y)", 'vectors of texts' ], [ "lstm_predict('v', ARRAY[g, id, 1]::real[])", 'series' ])
+{
+	my ($call, $what) = @$case;
+
+	like(worked("SELECT $call FROM t WHERE id <= 20", $alone), qr/^20 0 20 [1-9]\d+$/, "$what: packed batches and tokens are counted");
+}
 my ($stdout, $stderr);
 $node->psql('postgres', "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_analyze = on; SET client_min_messages = log; SELECT count(lstm_predict('m', y)) FROM t",
 	stdout => \$stdout, stderr => \$stderr);

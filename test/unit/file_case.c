@@ -10,7 +10,7 @@
 #include "base/rng.h"
 
 const char *const file_case_names[N_FILE_CASES] = {
-	"text", "bag", "series", "vector", "tag", "language", "translate", "caption", "story", "forecast"
+	"text", "bag", "series", "vector", "tag", "language", "translate", "caption", "story", "forecast", "documents"
 };
 
 static const NnSpec specs[N_FILE_CASES] = {
@@ -70,6 +70,12 @@ static const NnSpec specs[N_FILE_CASES] = {
 		.pool = NN_POOL_LAST, .embedding = 2 * 2,
 		.wide = NN_WIDE_LINEAR, .wide_inputs = (4 + 1) * 2,
 		.horizon = 3, .n_quantiles = 3,
+	},
+	{
+		.task = NN_TASK_LANGUAGE, .input = NN_INPUT_TEXT,
+		.cell = NN_CELL_LSTM, .n_layers = 1, .hidden = 2,
+		.vocabulary = 256 + 4, .embedding = 2,
+		.document_words = 4, .document = 3,
 	},
 };
 
@@ -139,6 +145,31 @@ add_features(NnModel *model)
 	model->has_ngrams = true;
 }
 
+static int
+compare_keys(const void *a, const void *b)
+{
+	uint64_t	x = *(const uint64_t *) a;
+	uint64_t	y = *(const uint64_t *) b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Words that have a document vector. */
+static void
+add_documents(NnModel *model)
+{
+	static const char *const words[4] = {"cat", "dog", "thing", "again"};
+	uint64_t	keys[4];
+	uint8_t		bytes[4 * 8];
+
+	for (int i = 0; i < 4; i++)
+		keys[i] = nn_feature_word(nn_hash_bytes(words[i], strlen(words[i]), 0));
+	qsort(keys, 4, sizeof(uint64_t), compare_keys);
+	for (int i = 0; i < 4 * 8; i++)
+		bytes[i] = (uint8_t) (keys[i / 8] >> (8 * (i % 8)));
+	must(nn_feature_index_read(&model->features, bytes, 4, model->env, NULL) == NN_OK, "no words");
+}
+
 static void
 add_labels(NnModel *model)
 {
@@ -194,6 +225,8 @@ file_case_model(FileCase which, const NnEnv *env)
 		add_vocabulary(model);
 	if (model->spec.wide == NN_WIDE_BAG)
 		add_features(model);
+	if (model->spec.document_words > 0)
+		add_documents(model);
 	model->tokenizer.is_case_kept = which == FILE_CASE_TEXT || which == FILE_CASE_TAG;
 	model->tokenizer.is_exact = nn_task_writes_text(model->spec.task);
 	model->is_running = which == FILE_CASE_LANGUAGE && !model->spec.is_bidirectional;

@@ -31,6 +31,7 @@ typedef enum FileCase
 	FILE_CASE_CAPTION,			/* vector to text: no encoder */
 	FILE_CASE_STORY,			/* caption of a series */
 	FILE_CASE_FORECAST,			/* lstm and an autoregression */
+	FILE_CASE_DOCUMENTS,		/* words: lstm, and vectors of what texts are about */
 	N_FILE_CASES
 } FileCase;
 

@@ -122,7 +122,7 @@ team_case_train(void *ctx, NnNet *net, const NnExamples *train, const NnExamples
 	/* the bytes are not zero at first, to see that nobody reads what nobody wrote */
 	team.exchange = memset(must_take(team.n_bytes), 0xff, team.n_bytes);
 	plan = must_take(nn_team_plan_bytes(nn_net_spec(net), train, valid, options));
-	nn_team_plan_pack(plan, net, train, valid, options);
+	(void) nn_team_plan_pack(plan, net, train, valid, options, &nn_env_malloc, err);
 	start_members(member, c->size, &team, plan, c->host != NULL ? &c->host->env : &nn_env_malloc);
 
 	own.team = &team;
@@ -131,7 +131,7 @@ team_case_train(void *ctx, NnNet *net, const NnExamples *train, const NnExamples
 		const NnExamples *from = k == 0 ? train : valid;
 
 		block[k] = must_take(nn_examples_packed_bytes(from, nn_net_spec(net)));
-		nn_examples_pack(from, nn_net_spec(net), block[k]);
+		(void) nn_examples_pack(from, nn_net_spec(net), block[k], &nn_env_malloc, err);
 		nn_examples_unpack(block[k], &part[k], &forms[k]);
 	}
 	c->status[0] = nn_train(net, c->is_packed ? &part[0] : train, c->is_packed ? &part[1] : valid, &own, env,

@@ -393,6 +393,20 @@ static const Attack metadata_attacks[] = {
 	{"a forecast from half a step", FILE_CASE_FORECAST, Q "wide_inputs" Q ":10", Q "wide_inputs" Q ":9", "unsound"},
 	{"a forecast from levels alone", FILE_CASE_FORECAST, Q "wide_inputs" Q ":10", Q "wide_inputs" Q ":2", "unsound"},
 	{"a linear part of another task", FILE_CASE_SERIES, Q "flat" Q, Q "linear" Q, "unsound"},
+	{"document vectors of no width", FILE_CASE_DOCUMENTS, Q "document" Q ":3", Q "document" Q ":0", "document"},
+	{"document vectors past their range", FILE_CASE_DOCUMENTS, Q "document" Q ":3", Q "document" Q ":1000000", "document"},
+	{"other document vectors", FILE_CASE_DOCUMENTS, Q "document" Q ":3", Q "document" Q ":4", "asks for"},
+	{"a negative number of document vectors", FILE_CASE_DOCUMENTS, Q "document_words" Q ":4", Q "document_words" Q ":-4", "document_words"},
+	{"more document vectors", FILE_CASE_DOCUMENTS, Q "document_words" Q ":4", Q "document_words" Q ":5", "asks for"},
+	{"fewer document vectors", FILE_CASE_DOCUMENTS, Q "document_words" Q ":4", Q "document_words" Q ":3", "asks for"},
+	{"giant document vectors", FILE_CASE_DOCUMENTS, Q "document_words" Q ":4", Q "document_words" Q ":50000000", "too short"},
+	{"document vectors of no words", FILE_CASE_DOCUMENTS, Q "document_words" Q ":4", Q "document_words" Q ":0", "document"},
+	{"document vectors without a width", FILE_CASE_DOCUMENTS, "," Q "document" Q ":3", "", "document"},
+	{"document vectors that nobody asked for", FILE_CASE_DOCUMENTS, "," Q "document_words" Q ":4," Q "document" Q ":3", "", "does not belong"},
+	{"document vectors under another name", FILE_CASE_DOCUMENTS, "\"document.weight\"", "\"document.wait\"", "missing"},
+	{"words of document vectors under another name", FILE_CASE_DOCUMENTS, "\"document.keys\"", "\"document.kees\"", "missing"},
+	{"document vectors of a classifier", FILE_CASE_TEXT, Q "outputs" Q, Q "document_words" Q ":4," Q "document" Q ":3," Q "outputs" Q, "not known"},
+	{"document vectors of a translation", FILE_CASE_TRANSLATE, Q "decoder_layers" Q, Q "document_words" Q ":4," Q "document" Q ":3," Q "decoder_layers" Q, "not known"},
 	{"a task without its target", FILE_CASE_SERIES, Q "regress" Q, Q "classify" Q, "outputs"},
 	{"no reading", FILE_CASE_TEXT, "\"reading\":", "\"reeding\":", "lacks \"reading\""},
 	{"max_tokens of 0", FILE_CASE_TEXT, Q "max_tokens" Q ":17", Q "max_tokens" Q ":0", "max_tokens"},
@@ -574,6 +588,8 @@ typedef struct DataAttack
 	const char *detail;
 } DataAttack;
 
+/* bytes is NULL: those that follow, so that something stands there twice. */
+
 static const DataAttack data_attacks[] = {
 	{"infinity in F16", FILE_CASE_TEXT, "\"embedding.weight\"", 0, "\x00\x7c", 2, "finite"},
 	{"negative infinity in F16", FILE_CASE_TEXT, "\"bag.weight\"", 18, "\x00\xfc", 2, "finite"},
@@ -593,6 +609,9 @@ static const DataAttack data_attacks[] = {
 	{"NaN in a decoder", FILE_CASE_TRANSLATE, "\"decoder.weight_hh_l1\"", 0, "\x01\x7c", 2, "finite"},
 	{"a caption's scale of 0", FILE_CASE_CAPTION, "\"input.scale\"", 16, "\x00\x00\x00\x00", 4, "channel 5"},
 	{"a word of a tagger that repeats", FILE_CASE_TAG, "\"vocabulary.bytes\"", 2, "catcat", 6, "the same"},
+	{"NaN in a document vector", FILE_CASE_DOCUMENTS, "\"document.weight\"", 6, "\x01\x7c", 2, "finite"},
+	{"infinity in a document vector", FILE_CASE_DOCUMENTS, "\"document.weight\"", 22, "\x00\xfc", 2, "finite"},
+	{"a word that has two document vectors", FILE_CASE_DOCUMENTS, "\"document.keys\"", 0, NULL, 8, "ascending"},
 	{"NaN in a mean", FILE_CASE_SERIES, "\"input.mean\"", 0, "\x00\x00\xc0\x7f", 4, "finite"},
 	{"a scale of 0", FILE_CASE_SERIES, "\"input.scale\"", 4, "\x00\x00\x00\x00", 4, "channel 2"},
 	{"a scale of -0", FILE_CASE_SERIES, "\"input.scale\"", 4, "\x00\x00\x00\x80", 4, "channel 2"},
@@ -612,7 +631,9 @@ test_data(void)
 		const DataAttack *attack = &data_attacks[i];
 		Victim		victim = victim_of(attack->which, NN_FLOAT_F16);
 
-		memcpy(victim.bytes + place_of(&victim, attack->tensor) + attack->at, attack->bytes, (size_t) attack->n_bytes);
+		uint8_t    *at = victim.bytes + place_of(&victim, attack->tensor) + attack->at;
+
+		memcpy(at, attack->bytes != NULL ? (const void *) attack->bytes : at + attack->n_bytes, (size_t) attack->n_bytes);
 		ok(is_refused(&victim) && strstr(err.detail, attack->detail) != NULL,
 		   "refused: %s (%s)", attack->what, err.detail);
 		free(victim.bytes);
@@ -642,6 +663,7 @@ main(void)
 	test_flip(FILE_CASE_TAG, NN_FLOAT_F16);
 	test_flip(FILE_CASE_TRANSLATE, NN_FLOAT_F16);
 	test_flip(FILE_CASE_FORECAST, NN_FLOAT_F16);
+	test_flip(FILE_CASE_DOCUMENTS, NN_FLOAT_F16);
 	test_attacks(container_attacks, sizeof(container_attacks) / sizeof(container_attacks[0]));
 	test_attacks(metadata_attacks, sizeof(metadata_attacks) / sizeof(metadata_attacks[0]));
 	test_header();

@@ -231,6 +231,59 @@ test_documents(void)
 	nn_learner_destroy(language);
 }
 
+/* Does a classifier that starts from these vectors learn, or say that it cannot, and answer? */
+static bool
+learns_from(const NnModel *warm, const TaskRow *rows, int n)
+{
+	NnOptions	options = small_options(1e-3);
+	NnArena    *scratch = nn_arena_create(&nn_env_malloc);
+	const NnLearnReport *report;
+	float		p[2] = {0, 0};
+	NnStatus	status;
+	NnLearner  *learner = task_try(NN_TASK_CLASSIFY, &options, warm, rows, n, &nn_env_malloc, &report, &status, &err);
+	bool		is_sound = learner == NULL && status == NN_EDIVERGED;
+
+	if (learner != NULL)
+		is_sound = nn_answer(nn_learner_model(learner), &rows[0].input, 1, scratch, p, NULL, NULL, &err) == NN_OK &&
+			fabsf(p[0] + p[1] - 1.0f) < 1e-5f;
+	if (!is_sound)
+		diag("status %d: %s", (int) status, err.message);
+	nn_learner_destroy(learner);
+	nn_arena_destroy(scratch);
+	return is_sound;
+}
+
+/* A file may be anybody's: its vectors are finite, and that is all there is to know. */
+static void
+test_strange_documents(void)
+{
+	static const float numbers[] = {3e38f, 1e30f, 1e19f, 1e-30f, 1e-42f, 0.0f};
+	NnOptions	options = small_options(1e-3);
+	NnRng		rng;
+	NnLearner  *language;
+	NnTensor   *vectors;
+	TaskRow    *rows;
+	int			n_bad = 0;
+
+	nn_rng_seed(&rng, 6);
+	options.hidden = options.embedding = 6;
+	options.documents = 3;
+	options.epochs = 1;
+	language = task_learn(NN_TASK_LANGUAGE, &options, NULL, make_topics(60, 8, 0, &rng), 60, NULL);
+	vectors = nn_net_find_tensor(nn_learner_model(language)->net, "document.weight");
+	rows = make_topics(24, 8, 0, &rng);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		for (int kind = 0; kind < 3; kind++)
+		{
+			for (int j = 0; j < vectors->n_rows * vectors->n_columns; j++)
+				vectors->data[j] = kind == 0 || (kind == 1 && j % 2 == 0) ? numbers[i] :
+					kind == 2 && j % 3 == 0 ? 1.0f : -numbers[i];
+			n_bad += !learns_from(nn_learner_model(language), rows, 24);
+		}
+	ok(n_bad == 0, "a classifier starts from document vectors of any size");
+	nn_learner_destroy(language);
+}
+
 /* Many labels: more than numbers in a vector. */
 static void
 test_many_labels(void)
@@ -319,6 +372,7 @@ main(void)
 	test_classifier(nn_learner_model(language));
 	test_others(nn_learner_model(language));
 	test_documents();
+	test_strange_documents();
 	test_many_labels();
 	test_refusals(nn_learner_model(language));
 	nn_learner_destroy(language);

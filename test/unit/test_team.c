@@ -339,6 +339,48 @@ test_cancel(bool is_first)
 	   is_first ? "the first" : "the other");
 }
 
+/* The plan may have gigabytes: its packing asks whether to go on, also within an array. */
+static void
+test_cancel_packing(void)
+{
+	const int64_t n_large = 5 * 1024 * 1024;
+	Case		c;
+	TestHost	host;
+	NnExamples	large;
+	void	   *block;
+	NnStatus	status;
+	int64_t		n_polls;
+	int			n_wrong = 0;
+
+	case_create(&c, 4);
+	block = aligned_alloc(64, nn_team_plan_bytes(&c.spec, &c.train.examples, &c.valid.examples, &c.options));
+	test_host_init(&host);
+	status = nn_team_plan_pack(block, c.net, &c.train.examples, &c.valid.examples, &c.options, &host.env, &err);
+	n_polls = host.n_polls;
+	for (int64_t at = 1; at <= n_polls; at++)
+	{
+		test_host_init(&host);
+		host.cancel_at = at;
+		n_wrong += nn_team_plan_pack(block, c.net, &c.train.examples, &c.valid.examples, &c.options, &host.env,
+									 &err) != NN_ECANCELED || host.n_polls != at;
+	}
+	ok(status == NN_OK && n_wrong == 0 && n_polls > 10, "packing a plan is canceled at each of %lld polls", (long long) n_polls);
+	free(block);
+
+	large = c.train.examples;
+	large.bag_start = calloc((size_t) large.n + 1, sizeof(int64_t));
+	((int64_t *) large.bag_start)[large.n] = n_large;
+	large.bag_row = calloc((size_t) n_large, sizeof(int32_t));
+	block = aligned_alloc(64, nn_examples_packed_bytes(&large, &c.spec));
+	test_host_init(&host);
+	status = nn_examples_pack(&large, &c.spec, block, &host.env, &err);
+	ok(status == NN_OK && host.n_polls >= 4 + 20 / 4, "and polls within 20 MB (%lld polls)", (long long) host.n_polls);
+	free((void *) large.bag_start);
+	free((void *) large.bag_row);
+	free(block);
+	case_destroy(&c);
+}
+
 static void
 test_out_of_memory(void)
 {
@@ -440,6 +482,7 @@ main(void)
 	test_not_finite();
 	test_cancel(true);
 	test_cancel(false);
+	test_cancel_packing();
 	test_out_of_memory();
 	test_bad_team();
 	test_bytes();

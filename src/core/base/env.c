@@ -1,6 +1,6 @@
 /*
- * base/env.c: the host of tests and benches: malloc, free, and a poll that
- * never stops.
+ * base/env.c: a copy that polls; and the host of tests and benches: malloc, free,
+ * and a poll that never stops.
  */
 #include "base/env.h"
 
@@ -9,6 +9,23 @@
 #include <time.h>
 
 #define ALIGNMENT 64
+
+/* Bytes between two polls: some milliseconds, also where the pages are new. */
+#define COPY_BYTES ((size_t) 4 * 1024 * 1024)
+
+bool
+nn_env_copy(const NnEnv *env, void *to, const void *from, size_t n_bytes)
+{
+	for (size_t done = 0; done < n_bytes; done += COPY_BYTES)
+	{
+		size_t		n = n_bytes - done < COPY_BYTES ? n_bytes - done : COPY_BYTES;
+
+		if (env->poll(env->ctx) != 0)
+			return false;
+		memcpy((char *) to + done, (const char *) from + done, n);
+	}
+	return true;
+}
 
 static void *
 malloc_alloc(void *ctx, size_t size_bytes)

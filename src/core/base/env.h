@@ -12,6 +12,7 @@
 #ifndef NN_ENV_H
 #define NN_ENV_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,8 @@ typedef struct NnProgress
 	int			is_epoch_end;	/* 1: validation figures below are of this epoch */
 	int64_t		n_rows_done;	/* rows learned from in this epoch */
 	int64_t		n_rows;			/* rows of an epoch */
+	int64_t		n_batches_done; /* of this epoch */
+	int64_t		n_batches;
 	double		loss_train;		/* mean over the rows of this epoch so far */
 	double		loss_valid;		/* NAN where there is none */
 	double		metric;			/* of the validation part, as NnEpoch's (train/train.h); NAN if none */
@@ -63,6 +66,9 @@ typedef struct NnEnv
 	/* Seconds of a monotonic clock; only differences mean something. */
 	double		(*now) (void *ctx);
 } NnEnv;
+
+/* memcpy of what may be large: polls now and then.  False if it was told to stop. */
+bool		nn_env_copy(const NnEnv *env, void *to, const void *from, size_t n_bytes);
 
 /* malloc, free, a poll that never stops: for tests and benches. */
 extern const NnEnv nn_env_malloc;

@@ -44,6 +44,7 @@ plan_layout(PlanHead *head, const NnSpec *spec, const NnExamples *train, const N
 	head->spec = *spec;
 	head->options = *options;
 	head->options.team = NULL;
+	head->options.checkpoints = NULL;
 	head->options.class_weight = NULL;
 	(void) place(&n_bytes, sizeof(PlanHead));
 	if (options->class_weight != NULL)
@@ -70,48 +71,39 @@ tensor_bytes(const NnTensor *tensor)
 	return (size_t) tensor->n_rows * (size_t) tensor->n_columns * sizeof(float);
 }
 
-void
+/* Weights of all tensors, one behind the other: out of the net, or into it. */
+static NnStatus
+copy_weights(NnNet *net, char *weights, bool is_out, const NnEnv *env, NnError *err)
+{
+	for (int i = 0; i < nn_net_n_tensors(net); i++)
+	{
+		NnTensor   *tensor = nn_net_tensor(net, i);
+		size_t		n = tensor_bytes(tensor);
+
+		if (!nn_env_copy(env, is_out ? weights : (char *) tensor->data, is_out ? (char *) tensor->data : weights, n))
+			return nn_fail(err, NN_ECANCELED, "training was canceled");
+		weights += n;
+	}
+	return NN_OK;
+}
+
+NnStatus
 nn_team_plan_pack(void *block, NnNet *net, const NnExamples *train, const NnExamples *valid,
-				  const NnTrainOptions *options)
+				  const NnTrainOptions *options, const NnEnv *env, NnError *err)
 {
 	const NnSpec *spec = nn_net_spec(net);
 	PlanHead   *head = block;
-	char	   *weights;
 
 	plan_layout(head, spec, train, valid, options);
 	if (options->class_weight != NULL)
 		memcpy((char *) block + head->class_weight_at, options->class_weight,
 			   (size_t) spec->n_outputs * sizeof(float));
-	weights = (char *) block + head->weights_at;
-	for (int i = 0; i < nn_net_n_tensors(net); i++)
-	{
-		const NnTensor *tensor = nn_net_tensor(net, i);
-
-		memcpy(weights, tensor->data, tensor_bytes(tensor));
-		weights += tensor_bytes(tensor);
-	}
-	nn_examples_pack(train, spec, (char *) block + head->train_at);
-	nn_examples_pack(valid, spec, (char *) block + head->valid_at);
+	NN_TRY(copy_weights(net, (char *) block + head->weights_at, true, env, err));
+	NN_TRY(nn_examples_pack(train, spec, (char *) block + head->train_at, env, err));
+	return nn_examples_pack(valid, spec, (char *) block + head->valid_at, env, err);
 }
 
 /* ---- following it --------------------------------------------------------------------- */
-
-/* A net with the block's first weights. */
-static NnStatus
-create_net(NnNet **net, const PlanHead *head, NnArena *arena, NnError *err)
-{
-	const char *weights = (const char *) head + head->weights_at;
-
-	NN_TRY(nn_net_create(net, arena, &head->spec, true, err));
-	for (int i = 0; i < nn_net_n_tensors(*net); i++)
-	{
-		NnTensor   *tensor = nn_net_tensor(*net, i);
-
-		memcpy(tensor->data, weights, tensor_bytes(tensor));
-		weights += tensor_bytes(tensor);
-	}
-	return NN_OK;
-}
 
 /* nn_team_follow() once its arena exists. */
 static NnStatus
@@ -135,7 +127,8 @@ follow_in(const PlanHead *head, const NnTeam *team, const NnEnv *env, NnArena *a
 	options.team = team;
 	nn_examples_unpack((const char *) head + head->train_at, &train, &train_forms);
 	nn_examples_unpack((const char *) head + head->valid_at, &valid, &valid_forms);
-	NN_TRY(create_net(&net, head, arena, err));
+	NN_TRY(nn_net_create(&net, arena, &head->spec, true, err));
+	NN_TRY(copy_weights(net, (char *) head + head->weights_at, false, env, err));
 	return nn_train(net, &train, &valid, &options, env, report, err);
 }
 

@@ -46,8 +46,8 @@ size_t		nn_team_bytes(const NnSpec *spec, const NnExamples *train, const NnTrain
  */
 size_t		nn_team_plan_bytes(const NnSpec *spec, const NnExamples *train, const NnExamples *valid,
 							   const NnTrainOptions *options);
-void		nn_team_plan_pack(void *block, NnNet *net, const NnExamples *train, const NnExamples *valid,
-							  const NnTrainOptions *options);
+NnStatus	nn_team_plan_pack(void *block, NnNet *net, const NnExamples *train, const NnExamples *valid,
+							  const NnTrainOptions *options, const NnEnv *env, NnError *err);
 
 /*
  * nn_train() by a block, which must stay, on a net that is gone afterwards: what
@@ -62,7 +62,8 @@ size_t		nn_team_follow_bytes(const NnSpec *spec, const NnExamples *train, const 
 
 /* All that examples point to, laid end to end; unpack points into such a block, which must stay. */
 size_t		nn_examples_packed_bytes(const NnExamples *examples, const NnSpec *spec);
-void		nn_examples_pack(const NnExamples *examples, const NnSpec *spec, void *block);
+NnStatus	nn_examples_pack(const NnExamples *examples, const NnSpec *spec, void *block, const NnEnv *env,
+							 NnError *err);
 
 /* forms is filled where the examples have some. */
 void		nn_examples_unpack(const void *block, NnExamples *examples, NnForms *forms);

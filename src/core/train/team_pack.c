@@ -25,6 +25,8 @@ typedef struct Walk
 {
 	PackedExamples *head;
 	char	   *block;			/* where arrays are copied to; NULL: only sized */
+	const NnEnv *env;			/* asked whether to go on */
+	bool		is_canceled;
 	int			n_arrays;
 	size_t		n_bytes;
 } Walk;
@@ -45,8 +47,8 @@ walk_array(Walk *walk, const void *array, int64_t n, size_t item_bytes)
 	walk->n_arrays++;
 	if (array == NULL)
 		return;
-	if (walk->block != NULL && n_bytes > 0)
-		memcpy(walk->block + walk->n_bytes, array, n_bytes);
+	if (walk->block != NULL && !walk->is_canceled)
+		walk->is_canceled = !nn_env_copy(walk->env, walk->block + walk->n_bytes, array, n_bytes);
 	walk->n_bytes = align_up(nn_size_add(walk->n_bytes, n_bytes));
 }
 
@@ -107,11 +109,11 @@ nn_examples_packed_bytes(const NnExamples *examples, const NnSpec *spec)
 	return walk.n_bytes;
 }
 
-void
-nn_examples_pack(const NnExamples *examples, const NnSpec *spec, void *block)
+NnStatus
+nn_examples_pack(const NnExamples *examples, const NnSpec *spec, void *block, const NnEnv *env, NnError *err)
 {
 	PackedExamples *head = block;
-	Walk		walk = {head, block, 0, 0};
+	Walk		walk = {.head = head, .block = block, .env = env};
 
 	memset(head, 0, sizeof(*head));
 	head->examples = *examples;
@@ -120,6 +122,7 @@ nn_examples_pack(const NnExamples *examples, const NnSpec *spec, void *block)
 	if (examples->n > 0)
 		walk_examples(&walk, examples, spec);
 	head->n_bytes = walk.n_bytes;
+	return walk.is_canceled ? nn_fail(err, NN_ECANCELED, "training was canceled") : NN_OK;
 }
 
 /* The next array of the block; its type is the pointer's that it is given to. */

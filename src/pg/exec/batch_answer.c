@@ -7,6 +7,7 @@
  */
 #include "glue/compat.h"
 
+#include "catalog/pg_type.h"
 #include "utils/builtins.h"
 #include "utils/typcache.h"
 
@@ -27,11 +28,18 @@ need_task(const LstmBatchModel *asked, NnTask task, NnError *err)
 	return asked->model->spec.task == task ? NN_OK : nn_fail(err, NN_EINVAL, "a model of another task");
 }
 
+/* What a call of core has read, for EXPLAIN. */
 static void
-count_tokens(LstmBatchModel *asked, const NnReading *readings, int n)
+count_read(LstmBatchModel *asked, const NnReading *readings, int n)
 {
+	int			last = 0;
+
 	for (int i = 0; i < n; i++)
+	{
 		asked->n_tokens += readings[i].n_used;
+		last = Max(last, readings[i].batch);
+	}
+	asked->n_packed += last + 1;
 }
 
 /* Probabilities or numbers (n, C) with what was read. */
@@ -43,7 +51,7 @@ answer(LstmBatchModel *asked, const NnValue *inputs, int n, float **out, NnReadi
 	*out = palloc_extended(sizeof(float) * n * model->spec.n_outputs, MCXT_ALLOC_HUGE);
 	*readings = palloc(sizeof(NnReading) * n);
 	NN_TRY(nn_answer(model, inputs, n, lstm_scratch(), *out, *readings, NULL, err));
-	count_tokens(asked, *readings, n);
+	count_read(asked, *readings, n);
 	return NN_OK;
 }
 
@@ -82,7 +90,7 @@ lstm_batch_predict(LstmBatchModel *asked, const NnValue *inputs, int n,
 	NnReading  *readings = palloc(sizeof(NnReading) * n);
 
 	NN_TRY(lstm_predict_texts(asked->model, inputs, n, texts, readings, err));
-	count_tokens(asked, readings, n);
+	count_read(asked, readings, n);
 	for (int i = 0; i < n; i++)
 		is_done[i] = text_datum(asked, texts[i].bytes, texts[i].n_bytes, &result[i]);
 	return NN_OK;
@@ -96,10 +104,12 @@ lstm_batch_classify(LstmBatchModel *asked, const NnValue *inputs, int n,
 	int			C = model->spec.n_outputs;
 	NnReading  *readings;
 	float	   *out;
+	const LstmCuts *cuts;
 	TupleDesc	desc;
 
 	NN_TRY(need_task(asked, NN_TASK_CLASSIFY, err));
 	NN_TRY(answer(asked, inputs, n, &out, &readings, err));
+	cuts = lstm_cuts_of(&asked->ref);
 	desc = lookup_rowtype_tupdesc_copy(asked->result_type, -1);
 	for (int i = 0; i < n; i++)
 	{
@@ -113,7 +123,7 @@ lstm_batch_classify(LstmBatchModel *asked, const NnValue *inputs, int n,
 		is_done[i] = label != NULL;
 		if (label == NULL)
 			continue;
-		lstm_classify_row(&row, probabilities, C, label, &readings[i], asked->version);
+		lstm_classify_row(&row, model, cuts, probabilities, label, &readings[i], asked->ref.version);
 		old = MemoryContextSwitchTo(asked->results);
 		result[i] = lstm_row_value(&row);
 		MemoryContextSwitchTo(old);
@@ -148,7 +158,7 @@ lstm_batch_embed(LstmBatchModel *asked, const NnValue *inputs, int n,
 	MemoryContext old;
 
 	NN_TRY(lstm_embed_rows(asked->model, inputs, n, out, readings, err));
-	count_tokens(asked, readings, n);
+	count_read(asked, readings, n);
 	old = MemoryContextSwitchTo(asked->results);
 	for (int i = 0; i < n; i++)
 	{
@@ -168,7 +178,7 @@ lstm_batch_score(LstmBatchModel *asked, const NnValue *inputs, int n,
 
 	NN_TRY(need_task(asked, NN_TASK_LANGUAGE, err));
 	NN_TRY(nn_likelihood(asked->model, inputs, n, lstm_scratch(), likelihood, readings, err));
-	count_tokens(asked, readings, n);
+	count_read(asked, readings, n);
 	for (int i = 0; i < n; i++)
 	{
 		result[i] = double_datum(asked, likelihood[i].sum / (double) Max(likelihood[i].n_tokens, 1));
@@ -177,11 +187,13 @@ lstm_batch_score(LstmBatchModel *asked, const NnValue *inputs, int n,
 	return NN_OK;
 }
 
-/* Both functions of sentiment: one column of it each. */
-static NnStatus
-sentiments(LstmBatchModel *asked, const NnValue *inputs, int n, LstmSentiment *sentiment, NnError *err)
+/* sentiment and sentiment_score, which the type of their results tells apart. */
+NnStatus
+lstm_batch_sentiment(LstmBatchModel *asked, const NnValue *inputs, int n,
+					 Datum *result, bool *is_done, NnError *err)
 {
 	LstmSentimentScale scale;
+	LstmSentiment sentiment;
 	NnReading  *readings;
 	float	   *out;
 
@@ -189,33 +201,13 @@ sentiments(LstmBatchModel *asked, const NnValue *inputs, int n, LstmSentiment *s
 		return nn_fail(err, NN_EINVAL, "a model without the labels");
 	NN_TRY(answer(asked, inputs, n, &out, &readings, err));
 	for (int i = 0; i < n; i++)
-		lstm_sentiment_of(&scale, out + (size_t) i * scale.n_labels, &readings[i], &sentiment[i]);
-	return NN_OK;
-}
-
-NnStatus
-lstm_batch_sentiment(LstmBatchModel *asked, const NnValue *inputs, int n,
-					 Datum *result, bool *is_done, NnError *err)
-{
-	LstmSentiment *sentiment = palloc(sizeof(LstmSentiment) * n);
-
-	NN_TRY(sentiments(asked, inputs, n, sentiment, err));
-	for (int i = 0; i < n; i++)
-		is_done[i] = text_datum(asked, sentiment[i].word, strlen(sentiment[i].word), &result[i]);
-	return NN_OK;
-}
-
-NnStatus
-lstm_batch_sentiment_score(LstmBatchModel *asked, const NnValue *inputs, int n,
-						   Datum *result, bool *is_done, NnError *err)
-{
-	LstmSentiment *sentiment = palloc(sizeof(LstmSentiment) * n);
-
-	NN_TRY(sentiments(asked, inputs, n, sentiment, err));
-	for (int i = 0; i < n; i++)
 	{
-		result[i] = double_datum(asked, sentiment[i].score);
+		lstm_sentiment_of(&scale, out + (size_t) i * scale.n_labels, &readings[i], &sentiment);
 		is_done[i] = true;
+		if (asked->result_type == FLOAT8OID)
+			result[i] = double_datum(asked, sentiment.score);
+		else
+			is_done[i] = text_datum(asked, sentiment.word, strlen(sentiment.word), &result[i]);
 	}
 	return NN_OK;
 }

@@ -52,7 +52,7 @@ static LstmBatchFunction functions[] = {
 	{"pg_lstm_embed", 2, false, lstm_batch_embed},
 	{"pg_lstm_score", 2, false, lstm_batch_score},
 	{"pg_lstm_sentiment", 1, false, lstm_batch_sentiment},
-	{"pg_lstm_sentiment_score", 1, false, lstm_batch_sentiment_score},
+	{"pg_lstm_sentiment_score", 1, false, lstm_batch_sentiment},
 };
 
 static bool
@@ -181,7 +181,8 @@ model_of(Call *call, const LstmBatchRow *row)
 	asked->model = ref != NULL ? lstm_cache_peek(ref) : NULL;
 	if (asked->model != NULL)
 		lstm_cache_pin(asked->model, CurrentMemoryContext);
-	asked->version = ref != NULL ? ref->version : 0;
+	if (ref != NULL)
+		asked->ref = *ref;
 	asked->result_type = call->function->result_type;
 	asked->results = call->results;
 	call->name[call->n_models] = name;
@@ -334,10 +335,7 @@ answer_inputs(const Call *call, LstmBatchModel *asked, const NnValue *inputs, in
 	NnStatus	status = call->function->answer(asked, inputs, n, result, is_done, &err);
 
 	if (status == NN_OK)
-	{
-		call->counts->n_packed++;
 		return;
-	}
 	if (status == NN_ECANCELED || status == NN_ENOMEM)
 		lstm_throw(&err, NULL);
 	if (n > 1)
@@ -409,7 +407,10 @@ lstm_batch_compute(const LstmBatchFunction *function, const Oid *arg_types, Oid 
 		MemoryContextReset(slice);
 	}
 	for (int i = 0; i < call->n_models; i++)
+	{
 		counts->n_tokens += call->model[i].n_tokens;
+		counts->n_packed += call->model[i].n_packed;
+	}
 	MemoryContextSwitchTo(results);
 	MemoryContextDelete(work);
 }

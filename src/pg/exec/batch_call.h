@@ -34,10 +34,10 @@ typedef struct LstmBatchRow
 /* Counts for EXPLAIN; added to. */
 typedef struct LstmBatchCounts
 {
-	int64		n_packed;		/* packed batches computed */
+	int64		n_packed;		/* passes through a network, each of some inputs side by side */
 	int64		n_rows;			/* rows computed, duplicates included */
 	int64		n_duplicates;	/* rows that took the answer of an equal input */
-	int64		n_tokens;		/* read by networks */
+	int64		n_tokens;		/* that were read in them */
 } LstmBatchCounts;
 
 /* The function behind an OID; NULL: it cannot be batched.  By the C symbol and library, not by name. */

@@ -108,7 +108,7 @@ spec_of_facts(const Jsonb *facts, NnSpec *spec)
 static const LstmRef *
 sentiment_or_null(void)
 {
-	const LstmRef *ref = lstm_live_version_or_null(LSTM_SENTIMENT_MODEL, strlen(LSTM_SENTIMENT_MODEL));
+	const LstmRef *ref = lstm_live_version_if_any(LSTM_SENTIMENT_MODEL);
 
 	return ref != NULL ? ref : lstm_live_version_or_null(LSTM_SHIPPED_MODEL, strlen(LSTM_SHIPPED_MODEL));
 }

@@ -9,15 +9,17 @@
 #include "model/answer.h"
 
 #include "exec/batch_call.h"
+#include "store/registry.h"
 
 /* The model that some rows ask, and what there is to know to write its answers. */
 typedef struct LstmBatchModel
 {
 	const NnModel *model;		/* NULL: rows that ask it get the plain call */
-	int			version;
+	LstmRef		ref;
 	Oid			result_type;	/* of the function */
 	MemoryContext results;		/* where answers are to live */
 	int64		n_tokens;		/* read so far */
+	int64		n_packed;		/* in so many packed batches */
 } LstmBatchModel;
 
 /*
@@ -49,7 +51,5 @@ extern NnStatus lstm_batch_score(LstmBatchModel *asked, const NnValue *inputs, i
 								 Datum *result, bool *is_done, NnError *err);
 extern NnStatus lstm_batch_sentiment(LstmBatchModel *asked, const NnValue *inputs, int n,
 									 Datum *result, bool *is_done, NnError *err);
-extern NnStatus lstm_batch_sentiment_score(LstmBatchModel *asked, const NnValue *inputs, int n,
-										   Datum *result, bool *is_done, NnError *err);
 
 #endif							/* LSTM_BATCH_PRIVATE_H */

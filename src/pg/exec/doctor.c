@@ -1,20 +1,32 @@
 /*
  * exec/doctor.c: what this session computes with, and what would hurt.
+ *
+ * One function for each finding; its advice is NULL where all is well.
  */
 #include "glue/compat.h"
 
 #include <stdio.h>
-#include <unistd.h>
+#include <sys/statvfs.h>
 
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "optimizer/cost.h"
+#include "storage/dsm_impl.h"
+#include "storage/fd.h"
 #include "utils/builtins.h"
 
 #include "kern/kern.h"
 
 #include "exec/doctor.h"
 #include "glue/settings.h"
+#include "glue/workers.h"
 #include "store/cache.h"
 #include "store/shipped.h"
+
+/* Less than this would hurt. */
+#define LITTLE_SHARED_MB	256
+#define LITTLE_WORK_KB		1024
+#define FEW_ROWS			50
 
 static LstmFinding
 make_finding(const char *item, const char *value, const char *advice)
@@ -112,6 +124,82 @@ examine_train_memory(void)
 								 available_kb / 1024) : NULL);
 }
 
+/* How many processes would train together, were a training to begin now. */
+static LstmFinding
+examine_workers(void)
+{
+	int			n_processors = lstm_count_processors();
+	int			n_free = lstm_free_workers();
+	int			n_wanted = Min(lstm_max_workers, n_processors);
+	const char *value = psprintf("%d; %d processors, %d of %d background workers are free",
+								 lstm_max_workers, n_processors, n_free, max_worker_processes);
+	const char *advice = NULL;
+
+	if (1 + n_free < n_wanted)
+		advice = psprintf("A training that begins now has %d of %d processes; raise max_worker_processes, which needs a restart.",
+						  1 + n_free, n_wanted);
+	else if (lstm_max_workers == 1 && n_processors > 1)
+		advice = psprintf("Trainings use one of %d processors; raise pg_lstm.max_workers. The result is the same.", n_processors);
+	return make_finding("pg_lstm.max_workers", value, advice);
+}
+
+/* Where the processes of a training meet. */
+static LstmFinding
+examine_shared_memory(void)
+{
+	const char *type = GetConfigOption("dynamic_shared_memory_type", false, false);
+	struct statvfs shm;
+	double		free_mb;
+
+	if (dynamic_shared_memory_type != DSM_IMPL_POSIX || statvfs("/dev/shm", &shm) != 0)
+		return make_finding("dynamic_shared_memory_type", type, NULL);
+	free_mb = (double) shm.f_bavail * (double) shm.f_frsize / (1024.0 * 1024.0);
+	return make_finding("dynamic_shared_memory_type", psprintf("%s, %.0f MB free", type, free_mb), free_mb < LITTLE_SHARED_MB ?
+						"Trainings with workers keep their rows and gradients in /dev/shm; one that finds too little room there trains alone. Make it larger (Docker: --shm-size)." : NULL);
+}
+
+/* Where rows of large trainings stand. */
+static LstmFinding
+examine_temp_files(void)
+{
+	if (temp_file_limit < 0)
+		return make_finding("temp_file_limit", "unlimited", NULL);
+	return make_finding("temp_file_limit", psprintf("%d MB", temp_file_limit / 1024), temp_file_limit / 1024 < lstm_train_memory_mb ?
+						"Large trainings keep rows in temporary files, and fail when these pass the limit; raise it for the roles that train." : NULL);
+}
+
+static LstmFinding
+examine_batches(void)
+{
+	const char *value = psprintf("%s, %d rows, work_mem %d kB", lstm_enable_batch ? "on" : "off", lstm_batch_size, work_mem);
+	const char *advice = NULL;
+
+	if (!lstm_enable_batch)
+		advice = "Every row of a query is a call, which takes several times as long; SET pg_lstm.enable_batch = on.";
+	else if (lstm_batch_size < FEW_ROWS)
+		advice = "Networks answer some 50 texts side by side; raise pg_lstm.batch_size.";
+	else if (work_mem < LITTLE_WORK_KB)
+		advice = "work_mem bounds the rows that are answered together; raise it for queries over long texts.";
+	return make_finding("pg_lstm.enable_batch", value, advice);
+}
+
+static LstmFinding
+examine_parallel_query(void)
+{
+	return make_finding("max_parallel_workers_per_gather", psprintf("%d", max_parallel_workers_per_gather),
+						max_parallel_workers_per_gather == 0 && lstm_count_processors() > 1 ?
+						"Queries over large tables answer with one processor; raise it." : NULL);
+}
+
+static LstmFinding
+examine_timeout(void)
+{
+	if (StatementTimeout == 0)
+		return make_finding("statement_timeout", "0", NULL);
+	return make_finding("statement_timeout", psprintf("%d ms", StatementTimeout),
+						"A training that takes longer is canceled and leaves nothing; SET statement_timeout = 0 before it.");
+}
+
 static LstmFinding
 examine_shipped(void)
 {
@@ -143,6 +231,12 @@ lstm_examine(LstmFinding *findings)
 	findings[n++] = examine_threads();
 	findings[n++] = examine_cache();
 	findings[n++] = examine_train_memory();
+	findings[n++] = examine_workers();
+	findings[n++] = examine_shared_memory();
+	findings[n++] = examine_temp_files();
+	findings[n++] = examine_batches();
+	findings[n++] = examine_parallel_query();
+	findings[n++] = examine_timeout();
 	findings[n++] = examine_shipped();
 	findings[n++] = examine_encoding();
 	return n;

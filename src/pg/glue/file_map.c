@@ -2,8 +2,9 @@
  * glue/file_map.c: memory in temporary files, for core's streams that are larger
  * than memory is allowed to be.
  *
- * A file of the server's own kind: in a tablespace of temp_tablespaces, counted
- * against temp_file_limit, seen in pg_stat_database, deleted when it is closed.  It
+ * A file of the server's own kind: counted against temp_file_limit, seen in
+ * pg_stat_database, deleted when it is closed.  It stands in the database's
+ * tablespace, as those of temp_tablespaces take only files of a transaction.  It
  * is written before it is mapped, so a full disk is an error here and not a
  * SIGBUS when a page is first touched.
  *
@@ -89,6 +90,13 @@ find_map(LstmFileMaps *maps, const void *data)
 	return map;
 }
 
+/* The server knows the code of a full disk, but neither of a user's share of it nor of a file's largest size. */
+static int
+errcode_for_writing(void)
+{
+	return errno == EDQUOT || errno == EFBIG ? errcode(ERRCODE_DISK_FULL) : errcode_for_file_access();
+}
+
 /* Zeros from size to new_size. */
 static void
 extend_file(LstmFileMap *map, size_t new_size)
@@ -102,9 +110,10 @@ extend_file(LstmFileMap *map, size_t new_size)
 		CHECK_FOR_INTERRUPTS();
 		if (lstm_file_write(map->file, zeros, n, (off_t) done) != n)
 			ereport(ERROR,
-					(errcode_for_file_access(),
+					(errcode_for_writing(),
 					 errmsg("could not write to temporary file \"%s\": %m", FilePathName(map->file)),
-					 errhint("Training keeps its rows there when they pass a share of pg_lstm.train_memory.")));
+					 errdetail("It was to grow from %zu to %zu bytes.", map->size, new_size),
+					 errhint("Rows of a training stand there when they pass a share of pg_lstm.train_memory; make room in the tablespace of the database, or raise that setting.")));
 		done += (size_t) n;
 	}
 	pfree(zeros);

@@ -15,8 +15,6 @@
  */
 #include "glue/compat.h"
 
-#include <unistd.h>
-
 #include "access/xact.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -26,10 +24,14 @@
 
 #include "exec/train_run.h"
 #include "glue/settings.h"
+#include "glue/workers.h"
 #include "job/team.h"
 
 /* A training of fewer seconds is not worth a launch, which takes some hundredths. */
 #define WORTHWHILE_SECONDS 1.0
+
+/* Of a step, what is not shared out: dealing, meetings, waiting for the slowest; a guess between measurements. */
+#define OWN_SHARE 0.1
 
 typedef struct Leader
 {
@@ -41,21 +43,26 @@ typedef struct Leader
 
 /* ---- decide ----------------------------------------------------------------------- */
 
-static int
-count_processors(void)
-{
-	long		n = sysconf(_SC_NPROCESSORS_ONLN);
-
-	return n < 1 ? 1 : n > NN_MAX_SHARDS ? NN_MAX_SHARDS : (int) n;
-}
-
 /* By the option, else by the setting where the training is long enough. */
 static int
 count_members(int workers, double seconds, int n_shards)
 {
 	if (workers < 1 && seconds < WORTHWHILE_SECONDS)
 		return 1;
-	return Min(n_shards, workers < 1 ? Min(lstm_max_workers, count_processors()) : workers);
+	return Min(n_shards, workers < 1 ? Min(lstm_max_workers, lstm_count_processors()) : workers);
+}
+
+/*
+ * A member computes its shards one after the other, and all wait for the one that has most.
+ * Members who wait for a processor are as good as none.
+ */
+static double
+share_of_time(int n_members, int n_shards)
+{
+	int			n = Min(Min(n_members, 1 + lstm_free_workers()), lstm_count_processors());
+	int			n_longest = (n_shards + n - 1) / n;
+
+	return n < 2 ? 1.0 : OWN_SHARE + (1.0 - OWN_SHARE) * n_longest / n_shards;
 }
 
 /* ---- share ------------------------------------------------------------------------- */
@@ -290,13 +297,14 @@ train_together(void *ctx, NnNet *net, const NnExamples *train, const NnExamples 
 	}
 	on_dsm_detach(leader->segment, on_detach, (Datum) 0);
 	leader->team.shared = lay_out(leader->segment, plan_bytes, exchange_bytes);
-	nn_team_plan_pack((char *) leader->team.shared + leader->team.shared->plan_at, net, train, valid, options);
+	NN_TRY(nn_team_plan_pack((char *) leader->team.shared + leader->team.shared->plan_at, net, train, valid, options,
+							 env, err));
 	size = help->n_members = launch(leader, help->n_members);
 	help->used_bytes = Max(help->used_bytes, n_bytes + (size - 1) * nn_team_follow_bytes(spec, train, options));
 	return lead(leader, size, net, train, valid, options, env, report, err);
 }
 
-static const LstmTrainHelpers helpers = {count_members, train_together};
+static const LstmTrainHelpers helpers = {count_members, share_of_time, train_together};
 
 void
 lstm_team_define(void)
