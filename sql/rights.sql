@@ -24,7 +24,7 @@ SELECT DISTINCT model FROM lstm_epochs;
 SELECT error_of('SELECT count(*) FROM lstm_model');
 SELECT error_of('SELECT weights FROM lstm_version');
 SELECT error_of('SELECT * FROM lstm_epoch');
-SELECT error_of('UPDATE lstm_model SET owner = CURRENT_USER::regrole');
+SELECT error_of('UPDATE lstm_model SET owner_name = CURRENT_USER');
 SELECT error_of('TRUNCATE lstm_version');
 SELECT error_of('CREATE TRIGGER t BEFORE UPDATE ON lstm_model EXECUTE FUNCTION lstm_changed()');
 -- Another's model: neither used nor seen nor changed, by name or by digest.
@@ -190,7 +190,7 @@ SET ROLE lstm_anna;
 CREATE TABLE mood AS SELECT body, CASE WHEN is_rising THEN 'positive' ELSE 'negative' END AS mood FROM ticket;
 RESET ROLE;
 SELECT version FROM lstm_train('mood', 'body', 'mood', 'sentiment', options => small());
-UPDATE lstm_model SET owner = 'lstm_anna'::regrole WHERE name = 'sentiment';
+SELECT lstm_owner('sentiment', 'lstm_anna');
 SET ROLE lstm_anna;
 SELECT sentiment('the router lost the link') IN ('positive', 'negative', 'neutral') AS has_answer;
 RESET ROLE;

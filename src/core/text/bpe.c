@@ -23,9 +23,11 @@
  * result.  Two splits can make one string ("ab"+"c", "a"+"bc"): the second is merged
  * into the symbol of the first and is no new unit.
  *
- * A unit must not betray a word of a single row: the words that hold a pair when
- * it is merged must have been seen in min_rows rows together, else the pair is
- * never merged.
+ * A unit must not betray a word of a single row: a pair is merged only if a word
+ * that holds it was seen in min_rows rows, or if the rows of all such words add up
+ * to NN_BPE_ROWS_TOGETHER times as many, else never.  The same row may be counted
+ * for several words (a secret with and without a space before it, its plural), so
+ * their sum alone says little; but a row would have to hold that many of them.
  *
  * All memory is from one arena, one table each for pairs and symbols, and growing
  * arrays; nn_bpe_learn() owns them.
@@ -405,22 +407,26 @@ static NnStatus
 is_pair_common(Bpe *bpe, int32_t number, int min_rows, bool *is_common)
 {
 	const Pair *pair = pair_at(bpe, number);
+	int64_t		n_together = (int64_t) min_rows * NN_BPE_ROWS_TOGETHER;
 	int64_t		n_rows = 0;
 	int32_t		at;
 
 	bpe->n_merges++;
-	for (at = pair->places; at >= 0 && n_rows < min_rows;)
+	*is_common = min_rows <= 1;
+	for (at = pair->places; at >= 0 && !*is_common;)
 	{
 		Place		place = ((const Place *) bpe->places.data)[at];
 		Word	   *word = &bpe->words[place.word];
 
 		if (word->visited != bpe->n_merges && has_pair(bpe, word, pair->left, pair->right))
+		{
 			n_rows += word->n_rows;
+			*is_common = word->n_rows >= min_rows || n_rows >= n_together;
+		}
 		word->visited = bpe->n_merges;
 		at = place.next;
 		NN_TRY(poll_after(bpe, (size_t) word->n + 1));
 	}
-	*is_common = n_rows >= min_rows;
 	return NN_OK;
 }
 

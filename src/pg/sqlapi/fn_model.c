@@ -1,20 +1,27 @@
 /*
- * sqlapi/fn_model.c: lstm_deploy, lstm_rollback, lstm_drop, lstm_export,
- * lstm_import, and what the tables and views themselves call.
+ * sqlapi/fn_model.c: lstm_deploy, lstm_rollback, lstm_drop, lstm_grant,
+ * lstm_revoke, lstm_owner, lstm_export, lstm_import, and what the tables and
+ * views themselves call.
  */
 #include "glue/compat.h"
 
+#include "catalog/pg_type.h"
+#include "commands/event_trigger.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
+#include "exec/checks.h"
 #include "exec/import.h"
 #include "glue/result.h"
 #include "sqlapi/input.h"
 #include "store/catalog.h"
 #include "store/change.h"
+#include "store/rights.h"
 #include "store/shipped.h"
+#include "store/standin.h"
 
 PG_FUNCTION_INFO_V1(pg_lstm_deploy);
 PG_FUNCTION_INFO_V1(pg_lstm_rollback);
@@ -23,7 +30,14 @@ PG_FUNCTION_INFO_V1(pg_lstm_drop_version);
 PG_FUNCTION_INFO_V1(pg_lstm_export);
 PG_FUNCTION_INFO_V1(pg_lstm_export_version);
 PG_FUNCTION_INFO_V1(pg_lstm_import);
+PG_FUNCTION_INFO_V1(pg_lstm_grant);
+PG_FUNCTION_INFO_V1(pg_lstm_revoke);
+PG_FUNCTION_INFO_V1(pg_lstm_owner);
+PG_FUNCTION_INFO_V1(pg_lstm_give);
+PG_FUNCTION_INFO_V1(pg_lstm_may_use);
+PG_FUNCTION_INFO_V1(pg_lstm_granted);
 PG_FUNCTION_INFO_V1(pg_lstm_changed);
+PG_FUNCTION_INFO_V1(pg_lstm_command);
 PG_FUNCTION_INFO_V1(pg_lstm_shipped);
 
 static char *
@@ -51,7 +65,7 @@ pg_lstm_deploy(PG_FUNCTION_ARGS)
 	int			version = lstm_version_argument(fcinfo, 1);
 
 	lstm_need_writable("lstm_deploy()");
-	lstm_deploy(name_argument(fcinfo), version);
+	lstm_deploy_checked(name_argument(fcinfo), version, PG_GETARG_BOOL(2));
 	PG_RETURN_INT32(version);
 }
 
@@ -59,7 +73,7 @@ Datum
 pg_lstm_rollback(PG_FUNCTION_ARGS)
 {
 	lstm_need_writable("lstm_rollback()");
-	PG_RETURN_INT32(lstm_rollback(name_argument(fcinfo)));
+	PG_RETURN_INT32(lstm_rollback_checked(name_argument(fcinfo), PG_GETARG_BOOL(1)));
 }
 
 Datum
@@ -100,6 +114,74 @@ pg_lstm_import(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(lstm_import(name_argument(fcinfo), PG_GETARG_BYTEA_PP(1)));
 }
 
+/* ---- rights ---------------------------------------------------------------- */
+
+static char *
+role_argument(FunctionCallInfo fcinfo)
+{
+	return pstrdup(NameStr(*PG_GETARG_NAME(1)));
+}
+
+Datum
+pg_lstm_grant(PG_FUNCTION_ARGS)
+{
+	lstm_need_writable("lstm_grant()");
+	lstm_grant(name_argument(fcinfo), role_argument(fcinfo));
+	PG_RETURN_VOID();
+}
+
+Datum
+pg_lstm_revoke(PG_FUNCTION_ARGS)
+{
+	lstm_need_writable("lstm_revoke()");
+	lstm_revoke(name_argument(fcinfo), role_argument(fcinfo));
+	PG_RETURN_VOID();
+}
+
+Datum
+pg_lstm_give(PG_FUNCTION_ARGS)
+{
+	lstm_need_writable("lstm_owner()");
+	lstm_give(name_argument(fcinfo), role_argument(fcinfo));
+	PG_RETURN_VOID();
+}
+
+/* NULL if there is no such model or it belongs to nobody. */
+Datum
+pg_lstm_owner(PG_FUNCTION_ARGS)
+{
+	LstmModelRow row;
+
+	if (!lstm_find_model(name_argument(fcinfo), &row) || !OidIsValid(row.owner))
+		PG_RETURN_NULL();
+	PG_RETURN_OID(row.owner);
+}
+
+Datum
+pg_lstm_may_use(PG_FUNCTION_ARGS)
+{
+	char	   *name = name_argument(fcinfo);
+	LstmModelRow row;
+
+	PG_RETURN_BOOL(strcmp(name, LSTM_SHIPPED_MODEL) == 0 || (lstm_find_model(name, &row) && lstm_may_use(&row)));
+}
+
+Datum
+pg_lstm_granted(PG_FUNCTION_ARGS)
+{
+	ArrayBuildState *state = initArrayResult(NAMEOID, CurrentMemoryContext, false);
+	LstmModelRow row;
+	ListCell   *cell;
+
+	lstm_need_model(name_argument(fcinfo), &row);
+	foreach(cell, lstm_granted_to(row.name, &row.id))
+		state = accumArrayResult(state, DirectFunctionCall1(namein, CStringGetDatum(lfirst(cell))), false, NAMEOID,
+								 CurrentMemoryContext);
+	PG_RETURN_DATUM(makeArrayResult(state, CurrentMemoryContext));
+}
+
+/* ---- triggers -------------------------------------------------------------- */
+
 /* Trigger of the model tables. */
 Datum
 pg_lstm_changed(PG_FUNCTION_ARGS)
@@ -108,8 +190,20 @@ pg_lstm_changed(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function \"lstm_changed\" was not called by trigger manager")));
+	lstm_standin_follow((TriggerData *) fcinfo->context);
 	lstm_catalog_changed();
 	PG_RETURN_POINTER(NULL);
+}
+
+Datum
+pg_lstm_command(PG_FUNCTION_ARGS)
+{
+	if (!CALLED_AS_EVENT_TRIGGER(fcinfo))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("function \"lstm_command\" was not called by event trigger manager")));
+	lstm_standin_command((EventTriggerData *) fcinfo->context);
+	PG_RETURN_NULL();
 }
 
 Datum

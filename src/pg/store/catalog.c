@@ -12,16 +12,21 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/index.h"
 #include "catalog/indexing.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
+#include "foreign/foreign.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/syscache.h"
 
 #include "store/catalog.h"
 
@@ -80,6 +85,24 @@ relation_named(const char *name, Oid schema)
 	return relid;
 }
 
+/* An index of this table: one that got the name of ours must not lead us elsewhere. */
+static Oid
+index_named(const char *name, Oid schema, Oid table)
+{
+	Oid			relid = relation_named(name, schema);
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	bool		is_btree = HeapTupleIsValid(tuple) && ((Form_pg_class) GETSTRUCT(tuple))->relam == BTREE_AM_OID;
+
+	if (HeapTupleIsValid(tuple))
+		ReleaseSysCache(tuple);
+	if (!is_btree || IndexGetRelation(relid, true) != table)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("relation \"%s\" of extension pg_lstm was altered", name),
+				 errhint("Make it what the extension's script makes it.")));
+	return relid;
+}
+
 const LstmCatalog *
 lstm_catalog(void)
 {
@@ -97,13 +120,14 @@ lstm_catalog(void)
 				 errhint("Run CREATE EXTENSION pg_lstm.")));
 	found.schema = schema_of_extension(extension);
 	found.model = relation_named("lstm_model", found.schema);
-	found.model_name = relation_named("lstm_model_name_key", found.schema);
-	found.model_pkey = relation_named("lstm_model_pkey", found.schema);
+	found.model_name = index_named("lstm_model_name_key", found.schema, found.model);
+	found.model_pkey = index_named("lstm_model_pkey", found.schema, found.model);
 	found.version = relation_named("lstm_version", found.schema);
-	found.version_pkey = relation_named("lstm_version_pkey", found.schema);
-	found.version_digest = relation_named("lstm_version_digest_idx", found.schema);
+	found.version_pkey = index_named("lstm_version_pkey", found.schema, found.version);
+	found.version_digest = index_named("lstm_version_digest_idx", found.schema, found.version);
 	found.epoch = relation_named("lstm_epoch", found.schema);
-	found.epoch_pkey = relation_named("lstm_epoch_pkey", found.schema);
+	found.epoch_pkey = index_named("lstm_epoch_pkey", found.schema, found.epoch);
+	found.wrapper = get_foreign_data_wrapper_oid(LSTM_WRAPPER, false);
 	catalog = found;
 	catalog_is_valid = true;
 	return &catalog;
@@ -124,18 +148,11 @@ lstm_catalog_changed(void)
 }
 
 void
-lstm_owner_begin(LstmOwnerScope *scope)
+lstm_scope_begin(LstmOwnerScope *scope, Oid user)
 {
-	Relation	rel;
-	Oid			owner;
-
-	rel = table_open(lstm_catalog()->model, AccessShareLock);
-	owner = rel->rd_rel->relowner;
-	table_close(rel, NoLock);
-
 	GetUserIdAndSecContext(&scope->caller, &scope->security_context);
-	SetUserIdAndSecContext(owner, scope->security_context |
-						   SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+	SetUserIdAndSecContext(user, scope->security_context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
 	scope->guc_level = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
@@ -144,12 +161,37 @@ lstm_owner_begin(LstmOwnerScope *scope)
 }
 
 void
-lstm_owner_end(LstmOwnerScope *scope)
+lstm_scope_end(LstmOwnerScope *scope)
 {
 	if (SPI_finish() != SPI_OK_FINISH)
 		elog(ERROR, "SPI_finish failed");
 	AtEOXact_GUC(false, scope->guc_level);
 	SetUserIdAndSecContext(scope->caller, scope->security_context);
+}
+
+void
+lstm_owner_begin(LstmOwnerScope *scope)
+{
+	Relation	rel = table_open(lstm_catalog()->model, AccessShareLock);
+	Oid			owner = rel->rd_rel->relowner;
+
+	table_close(rel, NoLock);
+	lstm_scope_begin(scope, owner);
+}
+
+void
+lstm_owner_end(LstmOwnerScope *scope)
+{
+	lstm_scope_end(scope);
+}
+
+void
+lstm_run_command(const char *command)
+{
+	int			result = SPI_execute(command, false, 0);
+
+	if (result < 0)
+		elog(ERROR, "command \"%s\" failed: %s", command, SPI_result_code_string(result));
 }
 
 void
@@ -169,8 +211,8 @@ lstm_arg_text(LstmArgs *args, const char *string)
 		args->nulls[args->n - 1] = 'n';
 }
 
-uint64
-lstm_owner_run(const char *format, LstmArgs *args)
+static uint64
+run(const char *format, LstmArgs *args, bool is_reading)
 {
 	const char *schema = quote_identifier(get_namespace_name(lstm_catalog()->schema));
 	StringInfoData sql;
@@ -187,14 +229,32 @@ lstm_owner_run(const char *format, LstmArgs *args)
 		else
 			appendStringInfoChar(&sql, *c);
 	}
-	result = SPI_execute_with_args(sql.data, args->n, args->types, args->values, args->nulls, false, 0);
+	result = SPI_execute_with_args(sql.data, args->n, args->types, args->values, args->nulls, is_reading, 0);
 	if (result < 0)
 		elog(ERROR, "statement on a model table failed: %s", SPI_result_code_string(result));
 	return SPI_processed;
 }
 
+uint64
+lstm_owner_run(const char *format, LstmArgs *args)
+{
+	return run(format, args, false);
+}
+
+uint64
+lstm_owner_look(const char *format, LstmArgs *args)
+{
+	return run(format, args, true);
+}
+
 Datum
 lstm_owner_result(int column, bool *is_null)
 {
+	/* a rule or trigger that somebody put on the table may have left nothing */
+	if (SPI_tuptable == NULL || SPI_tuptable->numvals == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("a statement on a table of extension pg_lstm returned no row"),
+				 errhint("Make the table what the extension's script makes it.")));
 	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, is_null);
 }

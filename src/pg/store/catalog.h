@@ -12,7 +12,7 @@
 
 #define Anum_lstm_model_id				1
 #define Anum_lstm_model_name			2
-#define Anum_lstm_model_owner			3
+#define Anum_lstm_model_owner_name		3
 #define Anum_lstm_model_task			4
 #define Anum_lstm_model_input_kind		5
 #define Anum_lstm_model_live			6
@@ -41,7 +41,10 @@ typedef struct LstmCatalog
 	Oid			version_digest;
 	Oid			epoch;
 	Oid			epoch_pkey;
+	Oid			wrapper;		/* the foreign-data wrapper of stand-ins */
 } LstmCatalog;
+
+#define LSTM_WRAPPER "pg_lstm"
 
 /* Of the current database; an error if the extension was not created. */
 extern const LstmCatalog *lstm_catalog(void);
@@ -58,8 +61,9 @@ extern void lstm_catalog_init(void);
 /*
  * Statements on our tables run as the tables' owner, as those of foreign keys
  * do, and with a search_path of pg_catalog alone, so that the caller's cannot
- * put own operators under them.  Begin connects SPI, end finishes it; after an
- * error the end of the (sub)transaction restores all three.
+ * put own operators under them.  The operation is security-restricted: code that
+ * somebody put on the tables cannot wait there for the caller's commit.  Begin connects SPI, end finishes it; after an error
+ * the end of the (sub)transaction restores all three.
  */
 typedef struct LstmOwnerScope
 {
@@ -70,6 +74,13 @@ typedef struct LstmOwnerScope
 
 extern void lstm_owner_begin(LstmOwnerScope *scope);
 extern void lstm_owner_end(LstmOwnerScope *scope);
+
+/* The same as another user. */
+extern void lstm_scope_begin(LstmOwnerScope *scope, Oid user);
+extern void lstm_scope_end(LstmOwnerScope *scope);
+
+/* Run one command within a scope. */
+extern void lstm_run_command(const char *command);
 
 /*
  * Run one statement within the scope; each %s of format is our schema, quoted
@@ -89,6 +100,9 @@ typedef struct LstmArgs
 extern void lstm_arg(LstmArgs *args, Oid type, Datum value);
 extern void lstm_arg_text(LstmArgs *args, const char *string);	/* NULL: a NULL */
 extern uint64 lstm_owner_run(const char *format, LstmArgs *args);
+
+/* The same for one that only reads, under the active snapshot. */
+extern uint64 lstm_owner_look(const char *format, LstmArgs *args);
 
 /* A column of the first row of SPI_tuptable, numbered from 1. */
 extern Datum lstm_owner_result(int column, bool *is_null);

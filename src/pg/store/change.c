@@ -14,7 +14,6 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -22,8 +21,10 @@
 
 #include "store/catalog.h"
 #include "store/change.h"
+#include "store/follow_cuts.h"
 #include "store/registry.h"
 #include "store/shipped.h"
+#include "store/standin.h"
 
 /* The live version joins those that were live before; the last 100 are remembered. */
 #define PREVIOUS_WITH_LIVE \
@@ -53,34 +54,36 @@ jsonb_of(const char *json)
 typedef struct LockedModel
 {
 	pg_uuid_t	id;
-	Oid			owner;
 	char	   *task;
 	int			live;			/* 0: none */
 } LockedModel;
 
-/* Lock the row; false if there is none.  Within an owner scope; caller is the user who asks. */
+/* Lock the row; false if there is none.  Within an owner scope. */
 static bool
-lock_model(const char *name, Oid caller, LockedModel *model)
+lock_model(const char *name, LockedModel *model)
 {
 	LstmArgs	args = {0};
 	bool		is_null;
 
 	lstm_arg_text(&args, name);
-	if (lstm_owner_run("SELECT id, owner::oid, task, live FROM %s.lstm_model WHERE name = $1 FOR UPDATE",
-					   &args) == 0)
+	if (lstm_owner_run("SELECT id, task, live FROM %s.lstm_model WHERE name = $1 FOR UPDATE", &args) == 0)
 		return false;
 	model->id = *DatumGetUUIDP(lstm_owner_result(1, &is_null));
-	model->owner = DatumGetObjectId(lstm_owner_result(2, &is_null));
-	model->task = TextDatumGetCString(lstm_owner_result(3, &is_null));
-	model->live = DatumGetInt32(lstm_owner_result(4, &is_null));
+	model->task = TextDatumGetCString(lstm_owner_result(2, &is_null));
+	model->live = DatumGetInt32(lstm_owner_result(3, &is_null));
 	if (is_null)
 		model->live = 0;
-	if (!has_privs_of_role(caller, model->owner))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("must be owner of model \"%s\"", name),
-				 errhint("Give another name for a model of your own.")));
 	return true;
+}
+
+/* Once the row is locked: is it still, or by now, the caller's to change? */
+static void
+check_owner(const char *name, const LockedModel *model, Oid caller)
+{
+	Oid			owner;
+
+	if (lstm_right_of(caller, name, &model->id, &owner) < LSTM_RIGHT_OWN)
+		lstm_throw_not_owner(name);
 }
 
 /* Begin an owner scope and lock a model that must exist. */
@@ -91,10 +94,33 @@ begin_change(const char *name, LstmOwnerScope *scope, LockedModel *model)
 
 	lstm_need_own_model(name, &row);
 	lstm_owner_begin(scope);
-	if (!lock_model(name, scope->caller, model))
+	if (!lock_model(name, model))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("model \"%s\" was dropped meanwhile", name)));
+	check_owner(name, model, scope->caller);
+}
+
+bool
+lstm_lock_model(const char *name, LstmModelRow *row)
+{
+	LstmOwnerScope scope;
+	LockedModel model;
+	bool		is_there;
+
+	lstm_owner_begin(&scope);
+	is_there = lock_model(name, &model);
+	if (is_there)
+	{
+		check_owner(name, &model, scope.caller);
+		memset(row, 0, sizeof(*row));
+		row->id = model.id;
+		row->live = model.live;
+		strlcpy(row->name, name, sizeof(row->name));
+		strlcpy(row->task, model.task, sizeof(row->task));
+	}
+	lstm_owner_end(&scope);
+	return is_there;
 }
 
 static bool
@@ -123,23 +149,41 @@ static void
 make_or_lock_model(const LstmNewVersion *version, Oid caller, LockedModel *model)
 {
 	LstmArgs	args = {0};
+	bool		is_new;
 
 	lstm_arg_text(&args, version->model);
-	lstm_arg(&args, OIDOID, ObjectIdGetDatum(caller));
+	lstm_arg_text(&args, GetUserNameFromId(caller, false));
 	lstm_arg_text(&args, version->task);
 	lstm_arg_text(&args, version->input_kind);
-	lstm_owner_run("INSERT INTO %s.lstm_model (name, owner, task, input_kind)"
-				   " VALUES ($1, $2::regrole, $3, $4) ON CONFLICT (name) DO NOTHING", &args);
-	if (!lock_model(version->model, caller, model))
+	is_new = lstm_owner_run("INSERT INTO %s.lstm_model (name, owner_name, task, input_kind)"
+							" VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING", &args) > 0;
+	if (!lock_model(version->model, model))
 		ereport(ERROR,
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("model \"%s\" was dropped meanwhile", version->model),
 				 errhint("Try again.")));
+	/* its trigger has made the stand-in, but may not know whom it can give it to */
+	if (is_new)
+		lstm_standin_make(version->model, &model->id, caller);
+	check_owner(version->model, model, caller);
 	if (strcmp(model->task, version->task) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("model \"%s\" has task %s, not %s", version->model, model->task, version->task),
 				 errhint("Give another name, or drop the model first.")));
+}
+
+/* Count up and leave the rest of the model as it is. */
+static int
+take_number_alone(const LockedModel *model)
+{
+	LstmArgs	args = {0};
+	bool		is_null;
+
+	lstm_arg(&args, UUIDOID, UUIDPGetDatum(&model->id));
+	lstm_owner_run("UPDATE %s.lstm_model SET last_version = last_version + 1"
+				   " WHERE id = $1 RETURNING last_version", &args);
+	return DatumGetInt32(lstm_owner_result(1, &is_null));
 }
 
 /* Count up, make the number live, note the source of the training. */
@@ -149,9 +193,11 @@ take_number(const LstmNewVersion *version, const LockedModel *model)
 	LstmArgs	args = {0};
 	bool		is_null;
 
+	if (version->stays_back && model->live != 0)
+		return take_number_alone(model);
 	lstm_arg(&args, UUIDOID, UUIDPGetDatum(&model->id));
 	lstm_arg_text(&args, version->input_kind);
-	lstm_arg_text(&args, version->relation);
+	lstm_arg_text(&args, version->keeps_source ? NULL : version->relation);
 	lstm_arg_text(&args, version->input);
 	lstm_arg_text(&args, version->target);
 	lstm_arg(&args, JSONBOID, jsonb_of(version->options));
@@ -182,12 +228,21 @@ insert_version(const LstmNewVersion *version, const LockedModel *model, int numb
 	lstm_arg(&args, JSONBOID, jsonb_of(version->facts));
 	lstm_arg(&args, JSONBOID, jsonb_of(version->metrics));
 	lstm_arg(&args, JSONBOID, jsonb_of(version->options));
-	lstm_arg(&args, OIDOID, ObjectIdGetDatum(caller));
+	lstm_arg_text(&args, GetUserNameFromId(caller, false));
 	lstm_arg(&args, BYTEAOID, PointerGetDatum(version->weights));
+	lstm_arg(&args, BOOLOID, BoolGetDatum(version->has_row_security));
+	lstm_arg(&args, BOOLOID, BoolGetDatum(version->relation != NULL));
+	lstm_arg(&args, BYTEAOID, PointerGetDatum(version->measured));
+	if (version->measured == NULL)
+		args.nulls[args.n - 1] = 'n';
+	lstm_arg(&args, BYTEAOID, PointerGetDatum(version->held_out));
+	args.nulls[args.n - 1] = version->held_out != NULL ? ' ' : 'n';
 	lstm_owner_run("INSERT INTO %s.lstm_version (model, version, digest, rows, epochs, seconds, bytes,"
-				   " facts, metrics, options, trained_by, weights) VALUES ($1, $2, $3,"
+				   " facts, metrics, options, trained_by, weights, measured, held_out) VALUES ($1, $2, $3,"
 				   " CASE WHEN $4 >= 0 THEN $4 END, CASE WHEN $5 >= 0 THEN $5 END,"
-				   " CASE WHEN $6 >= 0 THEN $6 END, $7, $8, $9, $10, $11::regrole, $12)", &args);
+				   " CASE WHEN $6 >= 0 THEN $6 END, $7,"
+				   " $8 || CASE WHEN $14 THEN pg_catalog.jsonb_build_object('row_security', $13) ELSE '{}' END,"
+				   " $9, $10, $11, $12, $15, $16)", &args);
 }
 
 /* One column of the epochs as float8[]; what is not finite becomes NULL. */
@@ -283,6 +338,8 @@ lstm_save_version(const LstmNewVersion *version)
 	insert_version(version, &model, number, scope.caller);
 	insert_epochs(version, &model, number);
 	lstm_owner_end(&scope);
+	if (!version->stays_back || model.live == 0)
+		lstm_follow_cuts(version->model, &model.id, model.live, number);
 	return number;
 }
 
@@ -302,6 +359,7 @@ lstm_deploy(const char *name, int version)
 	lstm_owner_run("UPDATE %s.lstm_model SET live = $2, previous = " PREVIOUS_WITH_LIVE
 				   " WHERE id = $1 AND live IS DISTINCT FROM $2", &args);
 	lstm_owner_end(&scope);
+	lstm_follow_cuts(name, &model.id, model.live, version);
 }
 
 int
@@ -332,7 +390,48 @@ lstm_rollback(const char *name)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("no other version of model \"%s\" was live before", name),
 				 errhint("Choose a version with lstm_deploy.")));
+	lstm_follow_cuts(name, &model.id, model.live, live);
 	return live;
+}
+
+/* Every row of a model; returns how many versions it had. */
+static int
+forget(const pg_uuid_t *id)
+{
+	LstmArgs	args = {0};
+	int			n;
+
+	lstm_arg(&args, UUIDOID, UUIDPGetDatum(id));
+	lstm_owner_run("DELETE FROM %s.lstm_epoch WHERE model = $1", &args);
+	lstm_owner_run("DELETE FROM %s.lstm_decision WHERE model = $1", &args);
+	lstm_owner_run("DELETE FROM %s.lstm_check WHERE model = $1", &args);
+	lstm_owner_run("DELETE FROM %s.lstm_policy WHERE model = $1", &args);
+	n = (int) lstm_owner_run("DELETE FROM %s.lstm_version WHERE model = $1", &args);
+	lstm_owner_run("DELETE FROM %s.lstm_model WHERE id = $1", &args);
+	return n;
+}
+
+void
+lstm_forget_model(const pg_uuid_t *id)
+{
+	LstmOwnerScope scope;
+
+	lstm_owner_begin(&scope);
+	(void) forget(id);
+	lstm_owner_end(&scope);
+}
+
+void
+lstm_note_owner(const pg_uuid_t *id, Oid owner)
+{
+	LstmOwnerScope scope;
+	LstmArgs	args = {0};
+
+	lstm_owner_begin(&scope);
+	lstm_arg(&args, UUIDOID, UUIDPGetDatum(id));
+	lstm_arg_text(&args, GetUserNameFromId(owner, false));
+	lstm_owner_run("UPDATE %s.lstm_model SET owner_name = $2 WHERE id = $1", &args);
+	lstm_owner_end(&scope);
 }
 
 int
@@ -355,13 +454,12 @@ lstm_drop(const char *name, int version)
 					 errhint("Make another one live with lstm_deploy, or drop the whole model.")));
 		lstm_arg(&args, INT4OID, Int32GetDatum(version));
 		lstm_owner_run("DELETE FROM %s.lstm_epoch WHERE model = $1 AND version = $2", &args);
+		lstm_owner_run("DELETE FROM %s.lstm_decision WHERE model = $1 AND version = $2", &args);
 		n = (int) lstm_owner_run("DELETE FROM %s.lstm_version WHERE model = $1 AND version = $2", &args);
 	}
 	else
 	{
-		lstm_owner_run("DELETE FROM %s.lstm_epoch WHERE model = $1", &args);
-		n = (int) lstm_owner_run("DELETE FROM %s.lstm_version WHERE model = $1", &args);
-		lstm_owner_run("DELETE FROM %s.lstm_model WHERE id = $1", &args);
+		n = forget(&model.id);
 	}
 	lstm_owner_end(&scope);
 	return n;

@@ -2,16 +2,16 @@
  * store/registry.h: models and versions by name, number or digest, and who may
  * use them.
  *
- * Reads of our tables go by index scan under the active snapshot, so MVCC
- * decides what is seen, and past the tables' own privileges, since the rule is
- * ours: a model may be used by its owner, members of the owner role and
- * superusers; one that came with the extension by everybody.
+ * MVCC decides what is seen; store/rights.h says who may use what.  The model
+ * that came with the extension is everybody's.
  */
 #ifndef LSTM_REGISTRY_H
 #define LSTM_REGISTRY_H
 
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
+
+#include "store/rights.h"
 
 #define LSTM_MAX_NAME		200 /* bytes of a model's name */
 #define LSTM_DIGEST_CHARS	64	/* SHA-256 in hexadecimal */
@@ -24,6 +24,8 @@ typedef struct LstmRef
 {
 	pg_uuid_t	model;
 	int			version;
+	uint64		lookup;			/* in which lookup it was found: what depends on the version's row is good
+								 * as long as this is; 0: none that is remembered */
 	bool		is_shipped;
 	char		name[LSTM_MAX_NAME + 1];
 	char		key[LSTM_DIGEST_CHARS + 1]; /* names the content for ever: the digest; shipped:
@@ -34,12 +36,14 @@ typedef struct LstmModelRow
 {
 	pg_uuid_t	id;
 	char		name[LSTM_MAX_NAME + 1];
-	Oid			owner;
+	char		owner_name[NAMEDATALEN];	/* the role it was made for */
+	Oid			owner;			/* whose it is, InvalidOid: nobody's */
+	LstmRight	right;			/* of the caller */
 	char		task[32];
 	int			live;			/* 0: none */
 } LstmModelRow;
 
-/* The model of that name, whoever owns it. */
+/* The model of that name, whoever owns it, and the caller's right. */
 extern bool lstm_find_model(const char *name, LstmModelRow *row);
 
 extern bool lstm_may_use(const LstmModelRow *row);
@@ -49,6 +53,9 @@ extern void lstm_need_model(const char *name, LstmModelRow *row);
 
 /* The same for changing it: only the owner may. */
 extern void lstm_need_own_model(const char *name, LstmModelRow *row);
+
+/* Error if the model is nobody's: then there is no one in whose name it could be trained. */
+extern void lstm_need_owner(const LstmModelRow *row);
 
 /* Errors about names that cannot be given to a model. */
 extern void lstm_check_new_name(const char *name);
@@ -62,7 +69,10 @@ extern const LstmRef *lstm_live_version(const char *name, size_t n_bytes);
 /* The same without an error: NULL where that one would raise one. */
 extern const LstmRef *lstm_live_version_or_null(const char *name, size_t n_bytes);
 
-/* The same; NULL if there is no such model or its owner is not the caller or a role of the caller's. */
+/*
+ * The same for a model that takes the place of the shipped one: NULL unless its
+ * owner is the caller, a role of the caller's, or a superuser who granted it.
+ */
 extern const LstmRef *lstm_live_version_if_any(const char *name);
 
 /* A version by number; the caller may use the model, else an error. */

@@ -10,7 +10,9 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/sysattr.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
@@ -36,6 +38,7 @@ struct LstmSource
 	NnValueKind input_kind;
 	LstmReadAs	read_as;
 	LstmTargetKind target_kind;
+	bool		has_key;
 	Portal		portal;
 	long		n_fetch;		/* rows of the next fetch */
 	SPITupleTable *tuples;		/* of this fetch, NULL if all were handed out */
@@ -44,6 +47,7 @@ struct LstmSource
 	LstmPosition position;		/* of the row that is being read */
 	int64		n_fetched;
 	int64		n_skipped;
+	bool		has_row_security;
 	MemoryContext row_context;
 };
 
@@ -158,7 +162,7 @@ target_kind_of(Oid type, const char *column)
 	ereport(ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
 			 errmsg("column \"%s\" of type %s cannot be a target", column, format_type_be(type)),
-			 errhint("A target is a label (text, enum, boolean, integer), a number (real, double precision, numeric), a text, a list of tags (text[]) or a series (real[]); a view can cast the column.")));
+			 errhint("A target is a label (text, enum, boolean, integer), a number (real, double precision, numeric), a text, a list of tags or labels (text[]) or a series (real[]); a view can cast the column.")));
 }
 
 static Relation
@@ -178,6 +182,7 @@ void
 lstm_source_describe(Oid relid, const char *input, const char *target, LstmSourceInfo *info)
 {
 	Relation	rel = open_source(relid);
+	Oid			type;
 
 	memset(info, 0, sizeof(*info));
 	info->relid = relid;
@@ -185,12 +190,18 @@ lstm_source_describe(Oid relid, const char *input, const char *target, LstmSourc
 	info->relation = quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
 												RelationGetRelationName(rel));
 	info->input = pstrdup(input);
-	info->input_kind = input_kind_of(column_type(rel, input), input);
+	type = column_type(rel, input);
+	info->input_kind = input_kind_of(type, input);
+	info->input_element = get_element_type(type);
 	info->target_kind = LSTM_TARGET_NONE;
 	if (target != NULL)
 	{
 		info->target = pstrdup(target);
-		info->target_kind = target_kind_of(column_type(rel, target), target);
+		type = column_type(rel, target);
+		info->target_kind = target_kind_of(type, target);
+		info->target_element = get_element_type(type);
+		if (type_is_enum(type))
+			info->target_enum = format_type_be_qualified(type);
 	}
 	relation_close(rel, AccessShareLock);
 }
@@ -205,40 +216,96 @@ lstm_source_order(LstmSourceInfo *info, const char *column)
 	relation_close(rel, AccessShareLock);
 }
 
+/* The column of a primary key of one column, NULL if there is none. */
+static const char *
+primary_key(Relation rel)
+{
+	Oid			constraint;
+	Bitmapset  *columns = get_primary_key_attnos(RelationGetRelid(rel), false, &constraint);
+	int			number;
+
+	if (!bms_get_singleton_member(columns, &number))
+		return NULL;
+	return NameStr(TupleDescAttr(RelationGetDescr(rel), number + FirstLowInvalidHeapAttributeNumber - 1)->attname);
+}
+
+void
+lstm_source_key(LstmSourceInfo *info, const char *column)
+{
+	Relation	rel = open_source(info->relid);
+
+	if (column != NULL)
+		(void) column_type(rel, column);
+	else
+		column = primary_key(rel);
+	if (column == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("relation %s has no primary key of one column", info->relation),
+				 errhint("Name a column that tells its rows apart with key => '...'.")));
+	info->key = pstrdup(column);
+	relation_close(rel, AccessShareLock);
+}
+
 /* ---- the query ------------------------------------------------------------ */
 
-static const char *
-input_cast(NnValueKind kind)
+/*
+ * Texts of all kinds come as text; arrays come as they are, but char(n)[] without
+ * its blanks.  A cast keeps a TOAST pointer unless the type really has to be
+ * converted.
+ *
+ * A cast of a type that a user made could be a function of that user's, and run
+ * with the rights of who trains: who may read a table has not asked for that.
+ * Types of texts, numbers and booleans, looked for below domains, are nobody's
+ * to make casts for.  An enum, an array of a domain, is: no such cast is used.
+ */
+static void
+append_text(StringInfo sql, const char *column)
 {
-	return kind == NN_VALUE_TEXT ? "::pg_catalog.text" : kind == NN_VALUE_WORDS ? "::pg_catalog.text[]" : "";
+	appendStringInfo(sql, "%s::pg_catalog.text", quote_identifier(column));
 }
 
-static const char *
-target_cast(LstmTargetKind kind, LstmReadAs read_as)
+static void
+append_array(StringInfo sql, const char *column, Oid element)
+{
+	appendStringInfo(sql, "%s%s", quote_identifier(column), element == BPCHAROID ? "::pg_catalog.text[]" : "");
+}
+
+static void
+append_target(StringInfo sql, const LstmSourceInfo *info, LstmReadAs read_as)
 {
 	if (read_as == LSTM_READ_NUMBER)
-		return "::pg_catalog.float8";
-	if (read_as == LSTM_READ_VALUE && kind == LSTM_TARGET_WORDS)
-		return "::pg_catalog.text[]";
-	if (read_as == LSTM_READ_VALUE && kind == LSTM_TARGET_NUMBERS)
-		return "";
-	return "::pg_catalog.text";
+		appendStringInfo(sql, "%s::pg_catalog.float8", quote_identifier(info->target));
+	else if (info->target_enum != NULL)
+		appendStringInfo(sql, "pg_catalog.textin(pg_catalog.enum_out(%s::%s))", quote_identifier(info->target),
+						 info->target_enum);
+	else if (read_as == LSTM_READ_LABELS ||
+			 (read_as == LSTM_READ_VALUE &&
+			  (info->target_kind == LSTM_TARGET_WORDS || info->target_kind == LSTM_TARGET_NUMBERS)))
+		append_array(sql, info->target, info->target_element);
+	else
+		append_text(sql, info->target);
 }
 
-/*
- * Texts of all kinds come as text; arrays come as they are.  A cast keeps a
- * TOAST pointer unless the type really has to be converted.
- */
 static char *
 source_query(const LstmSourceInfo *info, const char *condition, LstmReadAs read_as)
 {
 	StringInfoData sql;
 
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT %s%s", quote_identifier(info->input), input_cast(info->input_kind));
+	appendStringInfoString(&sql, "SELECT ");
+	if (info->input_kind == NN_VALUE_TEXT)
+		append_text(&sql, info->input);
+	else
+		append_array(&sql, info->input, info->input_element);
 	if (read_as != LSTM_READ_NOTHING)
-		appendStringInfo(&sql, ", %s%s", quote_identifier(info->target),
-						 target_cast(info->target_kind, read_as));
+	{
+		appendStringInfoString(&sql, ", ");
+		append_target(&sql, info, read_as);
+	}
+	/* as it is: its type's own output makes a text of it, and no cast that somebody made */
+	if (info->key != NULL)
+		appendStringInfo(&sql, ", %s", quote_identifier(info->key));
 	appendStringInfo(&sql, " FROM %s", info->relation);
 	/* The line end closes a comment at the end of the condition. */
 	if (condition != NULL && condition[0] != '\0')
@@ -258,6 +325,7 @@ lstm_source_open(const LstmSourceInfo *info, const char *condition, LstmReadAs r
 
 	source->input_kind = info->input_kind;
 	source->target_kind = info->target_kind;
+	source->has_key = info->key != NULL;
 	source->read_as = read_as;
 	source->position.relation = info->relation;
 	source->n_fetch = FIRST_FETCH_ROWS;
@@ -268,6 +336,7 @@ lstm_source_open(const LstmSourceInfo *info, const char *condition, LstmReadAs r
 	plan = SPI_prepare_cursor(sql, 0, NULL, CURSOR_OPT_NO_SCROLL);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
+	source->has_row_security = lstm_plan_has_row_security(plan);
 	source->portal = SPI_cursor_open(NULL, plan, NULL, NULL, true);
 	return source;
 }
@@ -286,6 +355,12 @@ int64
 lstm_source_n_skipped(const LstmSource *source)
 {
 	return source->n_skipped;
+}
+
+bool
+lstm_source_has_row_security(const LstmSource *source)
+{
+	return source->has_row_security;
 }
 
 /* ---- rows ----------------------------------------------------------------- */
@@ -337,6 +412,9 @@ read_target(LstmSource *source, Datum datum, LstmRow *row)
 			row->label_bytes = VARSIZE_ANY_EXHDR(label);
 			row->label = lstm_to_utf8(VARDATA_ANY(label), &row->label_bytes);
 			break;
+		case LSTM_READ_LABELS:
+			lstm_value_from_array(DatumGetArrayTypeP(datum), "label", &row->target);
+			break;
 		case LSTM_READ_VALUE:
 			if (source->target_kind == LSTM_TARGET_WORDS || source->target_kind == LSTM_TARGET_NUMBERS)
 				lstm_value_from_array(DatumGetArrayTypeP(datum), "target", &row->target);
@@ -377,6 +455,8 @@ read_row(LstmSource *source, HeapTuple tuple, LstmRow *row)
 	else
 		lstm_value_from_array(DatumGetArrayTypeP(input), "input", &row->input);
 	read_target(source, target, row);
+	if (source->has_key)
+		row->key = SPI_getvalue(tuple, desc, source->read_as != LSTM_READ_NOTHING ? 3 : 2);
 	return true;
 }
 

@@ -8,6 +8,8 @@
 #ifndef LSTM_SOURCE_H
 #define LSTM_SOURCE_H
 
+#include "executor/spi.h"
+
 #include "model/answer.h"
 
 typedef enum LstmTargetKind
@@ -17,7 +19,7 @@ typedef enum LstmTargetKind
 	LSTM_TARGET_TEXT,			/* text: a label, or a text to be written */
 	LSTM_TARGET_INTEGER,		/* integer: a label unless a number is wanted */
 	LSTM_TARGET_NUMBER,			/* float or numeric */
-	LSTM_TARGET_WORDS,			/* an array of texts */
+	LSTM_TARGET_WORDS,			/* an array of texts: tags, labels, or a text to be written */
 	LSTM_TARGET_NUMBERS			/* an array of numbers */
 } LstmTargetKind;
 
@@ -30,8 +32,12 @@ typedef struct LstmSourceInfo
 	const char *input;
 	const char *target;			/* NULL: none */
 	const char *order_by;		/* a column, NULL: rows come in any order */
+	const char *key;			/* a column that is read beside, NULL: none */
 	NnValueKind input_kind;
 	LstmTargetKind target_kind;
+	Oid			input_element;	/* type of an array's elements */
+	Oid			target_element;
+	const char *target_enum;	/* the type, if it is an enum; NULL */
 } LstmSourceInfo;
 
 /* Errors if the relation, a column or a type will not do.  target may be NULL. */
@@ -41,6 +47,9 @@ extern void lstm_source_describe(Oid relid, const char *input, const char *targe
 /* Rows are to come in the order of a column; an error if there is none of that name. */
 extern void lstm_source_order(LstmSourceInfo *info, const char *column);
 
+/* Rows come with a column that tells them apart; NULL: the primary key, an error if that is not one column. */
+extern void lstm_source_key(LstmSourceInfo *info, const char *column);
+
 /* Error unless the text is one SQL condition (store/condition.c). */
 extern void lstm_check_condition(const char *condition);
 
@@ -49,6 +58,7 @@ typedef enum LstmReadAs
 {
 	LSTM_READ_NOTHING,
 	LSTM_READ_LABEL,			/* label */
+	LSTM_READ_LABELS,			/* target: any number of labels, as words */
 	LSTM_READ_NUMBER,			/* number */
 	LSTM_READ_VALUE				/* target: text, words or numbers as the column has them */
 } LstmReadAs;
@@ -60,6 +70,7 @@ typedef struct LstmRow
 	size_t		label_bytes;
 	double		number;
 	NnValue		target;
+	const char *key;			/* as text in the database's encoding; NULL for a NULL */
 	int64		position;		/* among all rows of the query, from 1 */
 } LstmRow;
 
@@ -91,5 +102,9 @@ extern void lstm_source_close(LstmSource *source);
 extern int	lstm_source_read(LstmSource *source, LstmRow *rows, int max_rows);
 
 extern int64 lstm_source_n_skipped(const LstmSource *source);
+
+/* Did policies of row security choose among the rows?  (store/row_security.c) */
+extern bool lstm_source_has_row_security(const LstmSource *source);
+extern bool lstm_plan_has_row_security(SPIPlanPtr plan);
 
 #endif							/* LSTM_SOURCE_H */
