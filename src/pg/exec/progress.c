@@ -1,14 +1,19 @@
 /*
- * exec/progress.c: core's progress reports as NOTICEs to whoever waits.
+ * exec/progress.c: core's progress reports, as NOTICEs to whoever waits and in shared
+ * memory for all.
  *
- * A line at the end of each epoch and at most one in INTERVAL_S between.  A
- * training that is over within INTERVAL_S says nothing.
+ * A NOTICE is a line at the end of each epoch and at most one in INTERVAL_S between.  A
+ * training that is over within INTERVAL_S says nothing.  A job has nobody who waits: its
+ * process shows in pg_stat_activity what it does.
  */
 #include "glue/compat.h"
 
 #include <math.h>
 
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/timestamp.h"
 
 #include "exec/progress.h"
 #include "exec/task.h"
@@ -25,13 +30,86 @@ append_time(StringInfo line, double seconds)
 		appendStringInfo(line, "%.0f s", seconds);
 }
 
+/* ---- for all ------------------------------------------------------------------ */
+
+const char *
+lstm_phase_name(LstmPhase phase)
+{
+	static const char *const names[] = {
+		[LSTM_PHASE_READING] = "reading",
+		[LSTM_PHASE_PLANNING] = "planning",
+		[LSTM_PHASE_TRAINING] = "training",
+		[LSTM_PHASE_REFITTING] = "refitting",
+		[LSTM_PHASE_STORING] = "storing",
+	};
+
+	return names[phase];
+}
+
+static void
+show(LstmProgress *state)
+{
+	const LstmProgressRow *row = &state->row;
+	char		activity[LSTM_MAX_NAME + 128];
+	int			n;
+
+	lstm_progress_fill_slot(state->slot, row);
+	if (state->job == 0)
+		return;
+	n = snprintf(activity, sizeof(activity), "job " INT64_FORMAT ": %s model \"%s\"", state->job,
+				 lstm_phase_name(row->phase), row->model);
+	if (row->now.epoch > 0 && n < (int) sizeof(activity))
+		snprintf(activity + n, sizeof(activity) - n, ", epoch %d of %d", row->now.epoch, row->now.n_epochs);
+	pgstat_report_activity(STATE_RUNNING, activity);
+}
+
+void
+lstm_progress_begin(LstmProgress *state, MemoryContext context, const char *model, NnTask task)
+{
+	LstmProgressRow *row = &state->row;
+
+	state->task = task;
+	state->slot = lstm_progress_take_slot(context);
+	row->pid = MyProcPid;
+	row->database = MyDatabaseId;
+	row->role = OidIsValid(state->role) ? state->role : GetUserId();
+	row->job = state->job;
+	strlcpy(row->model, model, sizeof(row->model));
+	row->task = task;
+	row->started = GetCurrentTimestamp();
+	show(state);
+}
+
+void
+lstm_progress_phase(LstmProgress *state, LstmPhase phase)
+{
+	state->last = 0.0;
+	state->row.phase = phase;
+	show(state);
+}
+
+/* Of a refit epochs are counted anew. */
+static void
+show_report(LstmProgress *state, const NnProgress *progress)
+{
+	LstmProgressRow *row = &state->row;
+
+	if (row->phase == LSTM_PHASE_TRAINING && progress->epoch < row->now.epoch)
+		row->phase = LSTM_PHASE_REFITTING;
+	row->now = *progress;
+	show(state);
+}
+
+/* ---- for whoever waits ---------------------------------------------------------- */
+
 void
 lstm_progress_report(void *arg, const NnProgress *progress)
 {
 	LstmProgress *state = arg;
 	StringInfoData line;
 
-	if (!lstm_progress || progress->seconds < INTERVAL_S)
+	show_report(state, progress);
+	if (!lstm_progress || progress->seconds < INTERVAL_S || state->job != 0)
 		return;
 	if (!progress->is_epoch_end && progress->seconds < state->last + INTERVAL_S)
 		return;
@@ -60,7 +138,9 @@ lstm_progress_report(void *arg, const NnProgress *progress)
 void
 lstm_progress_reading(LstmProgress *state, int64 n_rows, double seconds)
 {
-	if (!lstm_progress || seconds < state->last + INTERVAL_S)
+	state->row.n_rows_read = n_rows;
+	lstm_progress_fill_slot(state->slot, &state->row);
+	if (!lstm_progress || seconds < state->last + INTERVAL_S || state->job != 0)
 		return;
 	state->last = seconds;
 	ereport(NOTICE, (errmsg_internal("read " INT64_FORMAT " rows", n_rows)));
