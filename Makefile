@@ -29,11 +29,11 @@ OBJS := $(CORE_OBJS) $(PG_OBJS)
 SHLIB_LINK = -lutf8proc -lm -ldl
 
 # In run order.  scripts/check-tests holds that each sql/*.sql is named here.
-REGRESS = setup surface train predict predict_batch evaluate models cache options errors rights \
+REGRESS = setup surface train predict predict_batch evaluate multilabel decide models retrain refresh policy cache jobs options errors rights grants attacks secrets \
 	transactions prepared hostile same_seed unicode sentiment tag write trace forecast story hostile_tasks extremes
 
 # Likewise for specs/*.spec.
-ISOLATION = train_predict train_tasks deploy_predict train_train drop_predict source_changes batch_locks
+ISOLATION = train_predict train_tasks deploy_predict train_train drop_predict source_changes batch_locks role_changes retrain_deploy
 
 REGRESS_OPTS += --encoding=UTF8
 

@@ -59,7 +59,6 @@ SELECT train_error('ticket', 'body', 'cause', task => 'language');
 SELECT train_error('ticket', 'vector4', NULL, task => 'language');
 SELECT train_error('ticket', 'body', NULL, task => 'forecast');
 SELECT train_error('ticket', 'series', 'cause', task => 'forecast');
-SELECT train_error('ticket', 'vector4', 'words');
 SELECT train_error('ticket', 'body', 'series');
 SELECT task, train_error('ticket', 'body', NULL, task => task) FROM unnest('{classify,regress,tag,translate}'::text[]) task;
 SELECT train_error('ticket', 'body', 'cause', task => 'Classify');

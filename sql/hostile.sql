@@ -153,7 +153,11 @@ SELECT say($$UPDATE lstm_model SET live = NULL WHERE name = 'good'$$);
 SELECT say($$UPDATE lstm_model SET live = -1 WHERE name = 'good'$$);
 SELECT say($$UPDATE lstm_model SET task = 'regress', input_kind = 'numbers' WHERE name = 'good'$$);
 SELECT say($$UPDATE lstm_model SET task = repeat('x', 10000) WHERE name = 'good'$$);
-SELECT say($$UPDATE lstm_model SET owner = 4000000000 WHERE name = 'good'$$);
+SET client_min_messages = error;
+SELECT say($$UPDATE lstm_model SET owner_name = repeat('x', 63) WHERE name = 'good'$$);
+SELECT say($$UPDATE lstm_model SET owner_name = '' WHERE name = 'good'$$);
+RESET client_min_messages;
+SELECT say($$UPDATE lstm_model SET id = '00000000-0000-0000-0000-000000000000' WHERE name = 'good'$$);
 SELECT say($$UPDATE lstm_model SET name = repeat('x', 10000) WHERE name = 'good'$$);
 SELECT say($$DELETE FROM lstm_version$$);
 SELECT say($$UPDATE lstm_model SET previous = '{1,NULL,-7,1,1}' WHERE name = 'good'$$);
@@ -171,10 +175,40 @@ ROLLBACK;
 -- The views stand.
 BEGIN;
 UPDATE lstm_version SET facts = '[]', metrics = 'null', options = '7', rows = NULL, epochs = NULL, seconds = 'NaN', bytes = -1;
-UPDATE lstm_model SET options = '[]', relation = repeat('"', 1000), owner = 0;
+UPDATE lstm_model SET options = '[]', relation = repeat('"', 1000);
 SELECT count(*) FROM lstm_models WHERE NOT shipped;
 SELECT count(*) FROM lstm_versions WHERE trained_by IS NOT NULL;
 ROLLBACK;
+-- Columns of other types than ours, and indexes that lead elsewhere: an error, not a wrong pointer.
+CREATE FUNCTION alter_and_ask(command text) RETURNS text LANGUAGE plpgsql AS
+$$
+DECLARE
+	answer text;
+BEGIN
+	BEGIN
+		EXECUTE command;
+		answer := string_agg(e, '; ') FROM error_of($q$SELECT lstm_predict('good', 'router'), lstm_export('good', 1), count(*) FROM lstm_gradients('good')$q$) e;
+		RAISE EXCEPTION USING message = coalesce(answer, 'no error'), errcode = 'LS000';
+	EXCEPTION WHEN SQLSTATE 'LS000' THEN
+		RETURN sqlerrm;
+	END;
+END
+$$;
+SET client_min_messages = error;
+CREATE TEMP TABLE dropped_views AS SELECT 'ALTER EXTENSION pg_lstm DROP VIEW lstm_thresholds; ALTER EXTENSION pg_lstm DROP VIEW lstm_cache; ALTER EXTENSION pg_lstm DROP VIEW lstm_versions; ALTER EXTENSION pg_lstm DROP VIEW lstm_models; ALTER EXTENSION pg_lstm DROP VIEW lstm_epochs; ALTER EXTENSION pg_lstm DROP VIEW lstm_checks; ALTER EXTENSION pg_lstm DROP VIEW lstm_decisions; ALTER EXTENSION pg_lstm DROP VIEW lstm_policies; DROP VIEW lstm_thresholds, lstm_models, lstm_versions, lstm_epochs, lstm_cache, lstm_checks, lstm_decisions, lstm_policies; ' AS first;
+SELECT alter_and_ask(first || 'ALTER TABLE lstm_model ALTER task TYPE integer USING 7') FROM dropped_views;
+SELECT alter_and_ask(first || 'ALTER TABLE lstm_model DROP name; ALTER TABLE lstm_model ADD name text') FROM dropped_views;
+SELECT alter_and_ask(first || 'ALTER TABLE lstm_version ALTER weights TYPE bigint USING 7') FROM dropped_views;
+SELECT alter_and_ask(first || 'ALTER TABLE lstm_epoch ALTER gradient_by_distance TYPE integer USING 7') FROM dropped_views;
+SELECT alter_and_ask('ALTER TABLE lstm_model DISABLE TRIGGER ALL; ALTER TABLE lstm_model ALTER task DROP NOT NULL; UPDATE lstm_model SET task = NULL');
+SELECT alter_and_ask('ALTER TABLE lstm_version ALTER weights DROP NOT NULL; UPDATE lstm_version SET weights = NULL');
+SELECT alter_and_ask('ALTER INDEX lstm_model_name_key RENAME TO elsewhere; CREATE INDEX lstm_model_name_key ON lstm_version (digest)');
+SELECT alter_and_ask('ALTER INDEX lstm_model_name_key RENAME TO elsewhere; CREATE INDEX lstm_model_name_key ON lstm_model USING hash (name)');
+SELECT alter_and_ask('ALTER INDEX lstm_model_name_key RENAME TO elsewhere; CREATE INDEX lstm_model_name_key ON lstm_model (task)');
+SELECT alter_and_ask('ALTER INDEX lstm_model_name_key RENAME TO elsewhere');
+RESET client_min_messages;
+DROP FUNCTION alter_and_ask;
+DROP TABLE dropped_views;
 -- All is as it was.
 SELECT lstm_predict('good', 'the router lost the link') IS NOT NULL AS has_answer;
 

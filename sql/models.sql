@@ -5,7 +5,7 @@ SELECT model, task, version, input_kind, source, input, target, owner = CURRENT_
 	   created <= now() AS is_past, shipped
   FROM lstm_models WHERE model = 'm';
 SELECT version, live, rows, epochs, length(digest), bytes > 1000 AS has_bytes, options->>'seed' AS seed,
-	   trained_by = CURRENT_USER::regrole AS by_me, trained_at <= clock_timestamp() AS is_past, seconds >= 0 AS has_seconds
+	   trained_by = CURRENT_USER AS by_me, trained_at <= clock_timestamp() AS is_past, seconds >= 0 AS has_seconds
   FROM lstm_versions WHERE model = 'm' ORDER BY version;
 SELECT version, count(*) AS epochs FROM lstm_epochs WHERE model = 'm' GROUP BY 1 ORDER BY 1;
 
@@ -73,7 +73,7 @@ SELECT error_of($$SELECT lstm_predict_pinned(repeat('ß', 1000), 'router')$$);
 -- Export and import: the same file, the same answers, the same digest.
 SELECT lstm_import('copy', lstm_export('m'));
 SELECT model, task, version, input_kind, source, input, target, options FROM lstm_models WHERE model = 'copy';
-SELECT c.version, c.live, c.digest = m.digest AS same_digest, c.bytes = m.bytes AS same_bytes, c.facts = m.facts AS same_facts,
+SELECT c.version, c.live, c.digest = m.digest AS same_digest, c.bytes = m.bytes AS same_bytes, c.facts = m.facts - 'row_security' - 'split' AS same_facts,
 	   c.rows, c.epochs, c.seconds, c.metrics
   FROM lstm_versions c, lstm_versions m WHERE c.model = 'copy' AND m.model = 'm' AND m.live;
 SELECT lstm_export('copy') = lstm_export('m') AS same_file;

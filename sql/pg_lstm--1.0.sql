@@ -3,10 +3,24 @@
 \echo Use "CREATE EXTENSION pg_lstm" to load this file. \quit
 
 /*
+ * A model is owned and granted through a foreign server that stands for it, of
+ * this foreign-data wrapper: its owner is the model's, its privilege USAGE the
+ * right to use the model.  The servers are no members of the extension, so
+ * pg_dump carries them with owner and privileges.
+ */
+CREATE FOREIGN DATA WRAPPER pg_lstm;
+
+COMMENT ON FOREIGN DATA WRAPPER pg_lstm IS 'of the foreign servers that stand for models: whose a model is and who may use it';
+
+GRANT USAGE ON FOREIGN DATA WRAPPER pg_lstm TO @extowner@ WITH GRANT OPTION;
+
+/*
  * Tables.  Keys are uuids, so that rows survive dump, restore and logical
- * replication without a sequence, and a model can be renamed.  The tables
- * belong to whoever ran this script and nobody else may read them: users see
- * the views below, and the functions check rights by themselves.
+ * replication without a sequence, and a model can be renamed.  Roles are names,
+ * since a row with a role that is not there could not be restored.  Whoever asked
+ * for the extension, superuser or not, may read and fill the tables, so that he
+ * can dump and restore his database, and nobody else may: users see the views
+ * below, and the functions check rights by themselves.
  *
  * No foreign keys: the constraints of an extension's tables are there before
  * their rows, and a parallel pg_restore loads the tables in any order.
@@ -15,7 +29,7 @@
 CREATE TABLE lstm_model (
 	id			uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
 	name		text COLLATE "C" NOT NULL,
-	owner		regrole NOT NULL,
+	owner_name	name NOT NULL,
 	task		text NOT NULL,
 	input_kind	text NOT NULL,
 	live		integer,
@@ -30,6 +44,7 @@ CREATE TABLE lstm_model (
 );
 
 COMMENT ON TABLE lstm_model IS 'one row for each model: its name, owner, source, and the version that answers; shown by the view lstm_models';
+COMMENT ON COLUMN lstm_model.owner_name IS 'the role that the model is given to where nothing stands for it yet, as on a subscriber; whose it is says lstm_models.owner';
 COMMENT ON COLUMN lstm_model.live IS 'the version that lstm_predict uses; changing this row is a deploy';
 COMMENT ON COLUMN lstm_model.last_version IS 'the highest version number given so far; numbers are not used again';
 COMMENT ON COLUMN lstm_model.previous IS 'versions that were live before, the latest last; lstm_rollback goes back along it';
@@ -46,18 +61,25 @@ CREATE TABLE lstm_version (
 	metrics		jsonb NOT NULL DEFAULT '{}',
 	options		jsonb NOT NULL DEFAULT '{}',
 	trained_at	timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-	trained_by	regrole,
+	trained_by	name,
 	weights		bytea NOT NULL,
+	measured	bytea,
+	held_out	bytea,
+	cuts		jsonb NOT NULL DEFAULT '[]' CHECK (pg_catalog.jsonb_typeof(cuts) OPERATOR(pg_catalog.=) 'array'),
 	CONSTRAINT lstm_version_pkey PRIMARY KEY (model, version)
 );
 
 /* Floats do not compress. */
 ALTER TABLE lstm_version ALTER COLUMN weights SET STORAGE EXTERNAL;
+ALTER TABLE lstm_version ALTER COLUMN measured SET STORAGE EXTERNAL;
 
 CREATE INDEX lstm_version_digest_idx ON lstm_version (digest);
 
-COMMENT ON TABLE lstm_version IS 'one row for each trained set of weights, never changed after it is written; shown by the view lstm_versions';
+COMMENT ON TABLE lstm_version IS 'one row for each trained set of weights, never changed after it is written but for its cuts; shown by the view lstm_versions';
 COMMENT ON COLUMN lstm_version.weights IS 'the bytes of a safetensors file';
+COMMENT ON COLUMN lstm_version.measured IS 'the weights before the last training on all rows, which have not seen the held-out rows: lstm_retrain compares these and goes on from them; NULL if weights are these';
+COMMENT ON COLUMN lstm_version.held_out IS 'what rows held out of the training were answered, and how surely; lstm_threshold chooses by it';
+COMMENT ON COLUMN lstm_version.cuts IS 'below which probability lstm_classify abstains; shown by the view lstm_thresholds, and the only column that changes later';
 COMMENT ON INDEX lstm_version_digest_idx IS 'finds the version that lstm_predict_pinned names';
 
 CREATE TABLE lstm_epoch (
@@ -79,6 +101,7 @@ COMMENT ON TABLE lstm_epoch IS 'one row for each epoch of each training; shown b
 COMMENT ON COLUMN lstm_epoch.gradient_by_distance IS 'norm of the gradient 0, 1, 2... steps before the loss, shown by lstm_gradients';
 
 REVOKE ALL ON lstm_model, lstm_version, lstm_epoch FROM PUBLIC;
+GRANT SELECT, INSERT ON lstm_model, lstm_version, lstm_epoch TO @extowner@;
 
 SELECT pg_catalog.pg_extension_config_dump('lstm_model', '');
 SELECT pg_catalog.pg_extension_config_dump('lstm_version', '');
@@ -86,13 +109,13 @@ SELECT pg_catalog.pg_extension_config_dump('lstm_epoch', '');
 
 /*
  * Whatever changes a model's row (our functions, restore, logical replication)
- * tells every session.  Row triggers, since the apply worker of logical
+ * tells every session, and what stands for the model follows.  Row triggers, since the apply worker of logical
  * replication runs no statement triggers, and ALWAYS, since it is a replica.
  */
 CREATE FUNCTION lstm_changed() RETURNS trigger
 AS 'MODULE_PATHNAME', 'pg_lstm_changed' LANGUAGE C;
 
-COMMENT ON FUNCTION lstm_changed() IS 'trigger of the model tables: tells all sessions that a model has changed';
+COMMENT ON FUNCTION lstm_changed() IS 'trigger of the model tables: tells all sessions that a model has changed, and lets the foreign server that stands for it follow';
 
 CREATE TRIGGER lstm_model_changed AFTER INSERT OR UPDATE OR DELETE ON lstm_model
 	FOR EACH ROW EXECUTE FUNCTION lstm_changed();
@@ -113,6 +136,33 @@ ALTER TABLE lstm_model ENABLE ALWAYS TRIGGER lstm_model_truncated;
 ALTER TABLE lstm_version ENABLE ALWAYS TRIGGER lstm_version_changed;
 ALTER TABLE lstm_version ENABLE ALWAYS TRIGGER lstm_version_truncated;
 
+/* The other way round: who drops what stands for a model, as DROP OWNED does, drops the model. */
+CREATE FUNCTION lstm_command() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'pg_lstm_command' LANGUAGE C;
+
+COMMENT ON FUNCTION lstm_command() IS 'event trigger: drops the models whose foreign servers were dropped, and lets nobody rename those';
+
+CREATE EVENT TRIGGER lstm_dropped ON sql_drop WHEN TAG IN ('DROP OWNED', 'DROP SERVER')
+	EXECUTE FUNCTION lstm_command();
+CREATE EVENT TRIGGER lstm_altered ON ddl_command_end WHEN TAG IN ('ALTER SERVER')
+	EXECUTE FUNCTION lstm_command();
+
+COMMENT ON EVENT TRIGGER lstm_dropped IS 'drops the models whose foreign servers were dropped';
+COMMENT ON EVENT TRIGGER lstm_altered IS 'lets nobody rename the foreign server that stands for a model';
+
+/* Rights: asked here and by every view. */
+
+CREATE FUNCTION lstm_may_use(model text) RETURNS boolean
+AS 'MODULE_PATHNAME', 'pg_lstm_may_use' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION lstm_owner(model text) RETURNS regrole
+AS 'MODULE_PATHNAME', 'pg_lstm_owner' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION lstm_granted(model text) RETURNS name[]
+AS 'MODULE_PATHNAME', 'pg_lstm_granted' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+
+COMMENT ON FUNCTION lstm_may_use(text) IS 'may you use a model? false also where there is none';
+COMMENT ON FUNCTION lstm_owner(text) IS 'the role that a model belongs to; NULL if it is nobody''s or there is no such model';
+COMMENT ON FUNCTION lstm_granted(text) IS 'the roles, beside its owner, that a model you may use was granted to; PUBLIC is everybody';
+
 /* Views: what the caller may use. */
 
 CREATE FUNCTION lstm_shipped(OUT model text, OUT task text, OUT version integer, OUT digest text,
@@ -123,17 +173,17 @@ AS 'MODULE_PATHNAME', 'pg_lstm_shipped' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION lstm_shipped() IS 'models that came with the extension as files; no row if a file is missing';
 
 CREATE VIEW lstm_models WITH (security_barrier) AS
-SELECT m.name AS model, m.owner, m.task, m.live AS version, m.input_kind, m.relation AS source,
-	   m.input, m.target, m.options, m.created, false AS shipped
+SELECT m.name AS model, lstm_owner(m.name) AS owner, m.task, m.live AS version, m.input_kind, m.relation AS source,
+	   m.input, m.target, m.options, m.created, false AS shipped, lstm_granted(m.name) AS granted
   FROM lstm_model m
- WHERE pg_catalog.pg_has_role(m.owner::oid, 'USAGE')
+ WHERE lstm_may_use(m.name)
 UNION ALL
-SELECT s.model, NULL, s.task, s.version, 'text', NULL, NULL, NULL, '{}', s.created, true
+SELECT s.model, NULL, s.task, s.version, 'text', NULL, NULL, NULL, '{}', s.created, true, '{PUBLIC}'
   FROM lstm_shipped() s;
 
-COMMENT ON VIEW lstm_models IS 'the models that you may use: your own, those of roles you are a member of, and those that came with the extension';
+COMMENT ON VIEW lstm_models IS 'the models that you may use: your own, those of roles you are a member of, those granted to you, and those that came with the extension';
 COMMENT ON COLUMN lstm_models.model IS 'the name that the functions take';
-COMMENT ON COLUMN lstm_models.owner IS 'the role that the model belongs to; NULL if it came with the extension';
+COMMENT ON COLUMN lstm_models.owner IS 'the role that the model belongs to; NULL if it came with the extension, or belongs to nobody';
 COMMENT ON COLUMN lstm_models.task IS 'what the model does: classify (an answer is a label), regress (a number), tag (a tag for each word), translate, caption (a text), language (what comes next in a text) or forecast (numbers that follow)';
 COMMENT ON COLUMN lstm_models.version IS 'the version that is live: the one that answers';
 COMMENT ON COLUMN lstm_models.input_kind IS 'text, words (text[]) or numbers (real[])';
@@ -143,12 +193,13 @@ COMMENT ON COLUMN lstm_models.target IS 'the column it was trained to tell; NULL
 COMMENT ON COLUMN lstm_models.options IS 'the options of the last training, as they were given';
 COMMENT ON COLUMN lstm_models.created IS 'when the first version was trained or imported';
 COMMENT ON COLUMN lstm_models.shipped IS 'true if it came with the extension';
+COMMENT ON COLUMN lstm_models.granted IS 'the roles, beside its owner, that may use it; PUBLIC is everybody';
 
 CREATE VIEW lstm_versions WITH (security_barrier) AS
 SELECT m.name AS model, v.version, v.version = m.live AS live, v.digest, v.rows, v.epochs, v.seconds,
 	   v.bytes, v.facts, v.metrics, v.options, v.trained_at, v.trained_by
   FROM lstm_model m JOIN lstm_version v ON v.model = m.id
- WHERE pg_catalog.pg_has_role(m.owner::oid, 'USAGE')
+ WHERE lstm_may_use(m.name)
 UNION ALL
 SELECT s.model, s.version, true, s.digest, NULL, NULL, NULL, s.bytes, '{}', '{}', '{}', s.created, NULL
   FROM lstm_shipped() s;
@@ -172,7 +223,7 @@ CREATE VIEW lstm_epochs WITH (security_barrier) AS
 SELECT m.name AS model, e.version, e.epoch, e.loss_train, e.loss_valid, e.metric,
 	   e.gradient_norm, e.share_clipped, e.rate, e.seconds
   FROM lstm_model m JOIN lstm_epoch e ON e.model = m.id
- WHERE pg_catalog.pg_has_role(m.owner::oid, 'USAGE');
+ WHERE lstm_may_use(m.name);
 
 COMMENT ON VIEW lstm_epochs IS 'how each training went, epoch by epoch';
 COMMENT ON COLUMN lstm_epochs.model IS 'name of the model';
@@ -232,6 +283,182 @@ AS 'MODULE_PATHNAME', 'pg_lstm_options' LANGUAGE C IMMUTABLE PARALLEL SAFE ROWS 
 COMMENT ON FUNCTION lstm_options(text) IS 'every option of lstm_train, or those of one task';
 
 /*
+ * Jobs: trainings in the background.  A row of lstm_job is a request and, at its end,
+ * what came of it; whether a job is running is not written down anywhere but told by
+ * the lock that its process holds, which is gone when the process is.  What the job
+ * has read, and its checkpoints, are chunks of bytes; they go when it ends.  Jobs are
+ * of this server: pg_dump leaves them.
+ */
+
+CREATE TABLE lstm_job (
+	id			bigint GENERATED ALWAYS AS IDENTITY,
+	kind		text NOT NULL DEFAULT 'train',
+	role		regrole NOT NULL,
+	model		text COLLATE "C" NOT NULL,
+	task		text NOT NULL,
+	relation	regclass NOT NULL,
+	source		text NOT NULL,
+	input		text NOT NULL,
+	target		text,
+	options		jsonb NOT NULL DEFAULT '{}',
+	settings	jsonb NOT NULL DEFAULT '{}',
+	submitted	timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	started		timestamptz,
+	starts		integer NOT NULL DEFAULT 0,
+	barren_starts integer NOT NULL DEFAULT 0,
+	rows_read	bigint,
+	rows_skipped bigint,
+	input_kind	text,
+	read_as		text,
+	row_security boolean,
+	saved		timestamptz,
+	notice		text,
+	finished	timestamptz,
+	outcome		text CHECK (outcome IN ('done', 'stopped', 'failed', 'canceled')),
+	version		integer,
+	error_code	text,
+	error		text,
+	error_detail text,
+	error_hint	text,
+	error_context text,
+	CONSTRAINT lstm_job_pkey PRIMARY KEY (id),
+	CONSTRAINT lstm_job_ended CHECK ((finished IS NULL) = (outcome IS NULL))
+);
+
+CREATE INDEX lstm_job_open_idx ON lstm_job (id) WHERE finished IS NULL;
+
+COMMENT ON TABLE lstm_job IS 'one row for each training in the background, waiting, running or ended; shown by the view lstm_jobs';
+COMMENT ON COLUMN lstm_job.kind IS 'what is to be done: train';
+COMMENT ON COLUMN lstm_job.settings IS 'settings of the session that submitted it, which the job has, too';
+COMMENT ON COLUMN lstm_job.barren_starts IS 'processes that worked on it since it last got ahead';
+COMMENT ON COLUMN lstm_job.rows_read IS 'rows that were read and are kept; NULL until all were';
+COMMENT ON COLUMN lstm_job.input_kind IS 'kind of the inputs that were read: text, words or numbers';
+COMMENT ON COLUMN lstm_job.read_as IS 'what the targets were read as: nothing, label, labels, number or value';
+COMMENT ON COLUMN lstm_job.row_security IS 'true if policies chose among the rows';
+COMMENT ON SEQUENCE lstm_job_id_seq IS 'numbers of jobs';
+COMMENT ON INDEX lstm_job_open_idx IS 'finds the jobs that have not ended';
+
+CREATE TABLE lstm_job_chunk (
+	job			bigint NOT NULL,
+	stream		text COLLATE "C" NOT NULL,
+	number		integer NOT NULL,
+	bytes		bytea NOT NULL,
+	CONSTRAINT lstm_job_chunk_pkey PRIMARY KEY (job, stream, number)
+);
+
+COMMENT ON TABLE lstm_job_chunk IS 'what jobs that have not ended have read, and their checkpoints, in chunks';
+COMMENT ON COLUMN lstm_job_chunk.stream IS 'rows, vectors, warm: what was read; running, first: checkpoints';
+
+/* Apart from the job's row, so that who asks and then does not commit is in nobody's way. */
+CREATE TABLE lstm_job_wish (
+	job			bigint NOT NULL,
+	wish		text NOT NULL CHECK (wish IN ('stop', 'cancel'))
+);
+
+COMMENT ON TABLE lstm_job_wish IS 'what was asked of jobs that are running';
+
+REVOKE ALL ON lstm_job, lstm_job_chunk, lstm_job_wish FROM PUBLIC;
+
+CREATE FUNCTION lstm_submit(relation regclass, input name, target name DEFAULT NULL, model text DEFAULT NULL,
+							task text DEFAULT NULL, options jsonb DEFAULT '{}')
+RETURNS bigint
+AS 'MODULE_PATHNAME', 'pg_lstm_submit' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION lstm_submit(regclass, name, name, text, text, jsonb) IS 'trains as lstm_train would, in the background, from the commit of this transaction on; returns the number of the job';
+
+CREATE FUNCTION lstm_stop(job bigint) RETURNS boolean
+AS 'MODULE_PATHNAME', 'pg_lstm_stop' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+CREATE FUNCTION lstm_cancel(job bigint) RETURNS boolean
+AS 'MODULE_PATHNAME', 'pg_lstm_cancel' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+CREATE FUNCTION lstm_wait(job bigint, timeout interval DEFAULT NULL) RETURNS text
+AS 'MODULE_PATHNAME', 'pg_lstm_wait' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION lstm_stop(bigint) IS 'ends a job soon and keeps the best version that it has so far; false if the job had ended';
+COMMENT ON FUNCTION lstm_cancel(bigint) IS 'ends a job and keeps nothing of it; false if the job had ended';
+COMMENT ON FUNCTION lstm_wait(bigint, interval) IS 'waits until a job has ended, or so long; returns its state';
+
+CREATE VIEW lstm_jobs WITH (security_barrier) AS
+SELECT j.id AS job, j.kind, j.model, j.task, j.role AS owner,
+	   CASE WHEN j.outcome IS NOT NULL THEN j.outcome
+			WHEN pg_catalog.pg_is_in_recovery() THEN 'unknown'
+			WHEN l.pid IS NOT NULL THEN CASE (SELECT pg_catalog.min(w.wish) FROM lstm_job_wish w WHERE w.job = j.id)
+				WHEN 'cancel' THEN 'canceling' WHEN 'stop' THEN 'stopping' ELSE 'running' END
+			WHEN j.starts > 0 THEN 'interrupted'
+			ELSE 'queued' END AS state,
+	   CASE WHEN j.outcome IS NULL THEN l.pid END AS pid, j.version, j.source, j.input, j.target, j.options,
+	   j.submitted, j.started, j.finished, j.starts, j.rows_read AS rows, j.saved AS checkpoint, j.notice,
+	   j.error_code, j.error, j.error_detail, j.error_hint, j.error_context
+  FROM lstm_job j LEFT JOIN pg_catalog.pg_locks l
+	ON l.locktype = 'advisory' AND l.objsubid = 7401 AND l.mode = 'ExclusiveLock' AND l.granted
+   AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+   AND l.classid = (j.id >> 32)::oid AND l.objid = (j.id & 4294967295)::oid
+ WHERE pg_catalog.pg_has_role(j.role::oid, 'USAGE');
+
+COMMENT ON VIEW lstm_jobs IS 'trainings in the background, your own and those of roles you are a member of';
+COMMENT ON COLUMN lstm_jobs.job IS 'the number that lstm_submit returned';
+COMMENT ON COLUMN lstm_jobs.kind IS 'what is to be done: train';
+COMMENT ON COLUMN lstm_jobs.model IS 'name of the model that it trains';
+COMMENT ON COLUMN lstm_jobs.task IS 'the task: named, or told by the types of the columns';
+COMMENT ON COLUMN lstm_jobs.owner IS 'the role that submitted it, with whose rights it reads';
+COMMENT ON COLUMN lstm_jobs.state IS 'queued; running; stopping or canceling, if that was asked of a running job; interrupted, if its process ended and no other has taken over; done; stopped (the best so far was kept); failed; canceled; on a standby, which does not see the processes of its primary, unknown until it has ended';
+COMMENT ON COLUMN lstm_jobs.pid IS 'the process that works on it; NULL if none does';
+COMMENT ON COLUMN lstm_jobs.version IS 'number of the version that came of it';
+COMMENT ON COLUMN lstm_jobs.source IS 'the relation, as it was called then';
+COMMENT ON COLUMN lstm_jobs.input IS 'the column it learns to read';
+COMMENT ON COLUMN lstm_jobs.target IS 'the column it learns to tell; NULL if the task needs none';
+COMMENT ON COLUMN lstm_jobs.options IS 'the options, as they were given';
+COMMENT ON COLUMN lstm_jobs.submitted IS 'when it was submitted';
+COMMENT ON COLUMN lstm_jobs.started IS 'when a process first began to work on it';
+COMMENT ON COLUMN lstm_jobs.finished IS 'when it ended';
+COMMENT ON COLUMN lstm_jobs.starts IS 'processes that have worked on it; more than 1 after interruptions';
+COMMENT ON COLUMN lstm_jobs.rows IS 'rows that were read; NULL until all were';
+COMMENT ON COLUMN lstm_jobs.checkpoint IS 'when it last wrote down how far it is';
+COMMENT ON COLUMN lstm_jobs.notice IS 'what went wrong without ending it, a checkpoint that could not be written for example';
+COMMENT ON COLUMN lstm_jobs.error_code IS 'of a job that failed: the SQLSTATE';
+COMMENT ON COLUMN lstm_jobs.error IS 'of a job that failed or was canceled: the message';
+COMMENT ON COLUMN lstm_jobs.error_detail IS 'of a job that failed: the detail';
+COMMENT ON COLUMN lstm_jobs.error_hint IS 'of a job that failed: what to do';
+COMMENT ON COLUMN lstm_jobs.error_context IS 'of a job that failed: where';
+
+CREATE FUNCTION lstm_trainings(OUT pid integer, OUT database oid, OUT role oid, OUT job bigint, OUT model text, OUT task text,
+							   OUT phase text, OUT started timestamptz, OUT rows_read bigint,
+							   OUT epoch integer, OUT epochs integer, OUT batch bigint, OUT batches bigint,
+							   OUT loss double precision, OUT loss_valid double precision, OUT metric double precision,
+							   OUT rows_per_second double precision, OUT seconds_left double precision)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'pg_lstm_trainings' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 4;
+
+COMMENT ON FUNCTION lstm_trainings() IS 'trainings that are under way, of roles that you are a member of; the view lstm_progress calls it';
+
+CREATE VIEW lstm_progress WITH (security_barrier) AS
+SELECT t.pid, d.datname AS database, t.role::regrole AS owner, t.job, t.model, t.task, t.phase, t.started, t.rows_read AS rows,
+	   t.epoch, t.epochs, t.batch, t.batches, t.loss, t.loss_valid, t.metric, t.rows_per_second,
+	   pg_catalog.make_interval(secs => t.seconds_left) AS time_left
+  FROM lstm_trainings() t JOIN pg_catalog.pg_database d ON d.oid = t.database;
+
+COMMENT ON VIEW lstm_progress IS 'trainings that are under way, by lstm_train in any session and by jobs, of any database: your own and those of roles you are a member of';
+COMMENT ON COLUMN lstm_progress.pid IS 'the process that trains';
+COMMENT ON COLUMN lstm_progress.database IS 'the database that it is connected to';
+COMMENT ON COLUMN lstm_progress.owner IS 'the role that trains';
+COMMENT ON COLUMN lstm_progress.job IS 'number of the job; NULL if lstm_train was called';
+COMMENT ON COLUMN lstm_progress.model IS 'name of the model';
+COMMENT ON COLUMN lstm_progress.task IS 'its task';
+COMMENT ON COLUMN lstm_progress.phase IS 'reading, planning, training, refitting (once more on all rows) or storing';
+COMMENT ON COLUMN lstm_progress.started IS 'when this process began';
+COMMENT ON COLUMN lstm_progress.rows IS 'rows read so far';
+COMMENT ON COLUMN lstm_progress.epoch IS 'the running epoch, from 1; NULL before the first';
+COMMENT ON COLUMN lstm_progress.epochs IS 'epochs that are planned; fewer may do';
+COMMENT ON COLUMN lstm_progress.batch IS 'batches of the epoch that are done';
+COMMENT ON COLUMN lstm_progress.batches IS 'batches of an epoch';
+COMMENT ON COLUMN lstm_progress.loss IS 'mean loss over the epoch so far';
+COMMENT ON COLUMN lstm_progress.loss_valid IS 'mean loss on the held-out rows after the last epoch';
+COMMENT ON COLUMN lstm_progress.metric IS 'on the held-out rows after the last epoch: accuracy, R squared, perplexity or mean absolute error, as in lstm_epochs';
+COMMENT ON COLUMN lstm_progress.rows_per_second IS 'rows learned from in a second';
+COMMENT ON COLUMN lstm_progress.time_left IS 'an estimate of how long the epochs that are planned will take';
+
+GRANT SELECT ON lstm_jobs, lstm_progress TO PUBLIC;
+
+/*
  * Answer.  Arrays come as anyarray: text[] is a list of words, an array of any
  * number type a series of steps (1-D) or of steps x channels (2-D).
  */
@@ -244,14 +471,16 @@ CREATE TYPE lstm_answer AS (
 	tokens_total integer,
 	tokens_used	integer,
 	tokens_unknown integer,
-	version		integer
+	version		integer,
+	reason		text
 );
 
 COMMENT ON TYPE lstm_answer IS 'what lstm_classify returns';
-COMMENT ON COLUMN lstm_answer.label IS 'the most probable label';
-COMMENT ON COLUMN lstm_answer.probability IS 'its probability, 0 to 1';
+COMMENT ON COLUMN lstm_answer.label IS 'the most probable label; NULL if the model abstained';
+COMMENT ON COLUMN lstm_answer.probability IS 'the probability of the most probable label, 0 to 1';
 COMMENT ON COLUMN lstm_answer.margin IS 'how far it is ahead of the second label, 0 to 1';
 COMMENT ON COLUMN lstm_answer.abstained IS 'true if the model would rather not answer';
+COMMENT ON COLUMN lstm_answer.reason IS 'why the model abstained: low probability, unlike the training rows, or no label reaches its threshold; NULL if it answered';
 COMMENT ON COLUMN lstm_answer.tokens_total IS 'tokens (or steps) of the input';
 COMMENT ON COLUMN lstm_answer.tokens_used IS 'how many of them the recurrent network read; fewer than tokens_total means that the input was cut';
 COMMENT ON COLUMN lstm_answer.tokens_unknown IS 'words that did not occur in training often enough to be known';
@@ -461,21 +690,105 @@ AS 'MODULE_PATHNAME', 'pg_lstm_gradients' LANGUAGE C STABLE PARALLEL SAFE ROWS 1
 
 COMMENT ON FUNCTION lstm_gradients(text, integer) IS 'how a training of the live version, or another one, felt words further and further back: norm of the loss''s gradient at each distance in time by epoch, and the share of the epoch''s steps that were clipped';
 
+/* Decide. */
+
+CREATE VIEW lstm_thresholds WITH (security_barrier) AS
+SELECT m.name AS model, v.version, v.version = m.live AS live, c.kind, c.label, c.threshold,
+	   coalesce(c.min_precision, c.keep) AS asked, c.confidence,
+	   c.answered::double precision / nullif(c.judged, 0) AS answered,
+	   c."right"::double precision / nullif(c.answered, 0) AS "precision", c.precision_low, c.judged AS rows
+  FROM lstm_model m JOIN lstm_version v ON v.model = m.id,
+	   LATERAL pg_catalog.jsonb_to_recordset(v.cuts) AS c (kind text, label text, threshold real, min_precision double precision,
+		   keep double precision, confidence double precision, "right" bigint, precision_low double precision,
+		   judged bigint, answered bigint)
+ WHERE lstm_may_use(m.name);
+
+COMMENT ON VIEW lstm_thresholds IS 'where the versions of the models that you may use stop answering';
+COMMENT ON COLUMN lstm_thresholds.model IS 'name of the model';
+COMMENT ON COLUMN lstm_thresholds.version IS 'number of the version';
+COMMENT ON COLUMN lstm_thresholds.live IS 'true for the version that answers';
+COMMENT ON COLUMN lstm_thresholds.kind IS 'label: answers with this label; any: answers with a label that has none of its own; unlike: inputs unlike the training rows';
+COMMENT ON COLUMN lstm_thresholds.label IS 'the label; NULL for all';
+COMMENT ON COLUMN lstm_thresholds.threshold IS 'the least probability that is answered; of kind unlike, the highest energy; NULL: nothing is answered';
+COMMENT ON COLUMN lstm_thresholds.asked IS 'the precision that was asked for; of kind unlike, the share of rows like those of the training that is to be answered';
+COMMENT ON COLUMN lstm_thresholds.confidence IS 'how surely';
+COMMENT ON COLUMN lstm_thresholds.answered IS 'the share of the answers to held-out rows that is still given, 0 to 1';
+COMMENT ON COLUMN lstm_thresholds."precision" IS 'the share of those that is right';
+COMMENT ON COLUMN lstm_thresholds.precision_low IS 'a lower bound of it for rows to come';
+COMMENT ON COLUMN lstm_thresholds.rows IS 'answers to held-out rows that it was chosen by';
+
+GRANT SELECT ON lstm_thresholds TO PUBLIC;
+
+CREATE TYPE lstm_threshold_row AS (
+	model		text,
+	version		integer,
+	label		text,
+	threshold	real,
+	answered	double precision,
+	"precision"	double precision,
+	precision_low double precision,
+	rows		bigint
+);
+
+COMMENT ON TYPE lstm_threshold_row IS 'what lstm_threshold and lstm_unlike return';
+COMMENT ON COLUMN lstm_threshold_row.model IS 'name of the model';
+COMMENT ON COLUMN lstm_threshold_row.version IS 'the version that it was chosen for, the live one';
+COMMENT ON COLUMN lstm_threshold_row.label IS 'the label; NULL for all';
+COMMENT ON COLUMN lstm_threshold_row.threshold IS 'lstm_classify abstains where the most probable label is less probable (lstm_unlike: where the energy is higher)';
+COMMENT ON COLUMN lstm_threshold_row.answered IS 'the share of the answers to held-out rows that is still given, 0 to 1';
+COMMENT ON COLUMN lstm_threshold_row."precision" IS 'the share of those that is right';
+COMMENT ON COLUMN lstm_threshold_row.precision_low IS 'a lower bound of it for rows to come';
+COMMENT ON COLUMN lstm_threshold_row.rows IS 'answers to held-out rows that it was chosen by';
+
+CREATE FUNCTION lstm_threshold(model text, label text DEFAULT NULL, min_precision double precision DEFAULT 0.95,
+							   confidence double precision DEFAULT 0.95) RETURNS lstm_threshold_row
+AS 'MODULE_PATHNAME', 'pg_lstm_threshold' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION lstm_threshold(text, text, double precision, double precision) IS 'lets lstm_classify abstain where its answer with a label (NULL: with any) is too improbable: chooses, by held-out rows, the lowest probability above which at least min_precision of the answers are right, with this confidence; min_precision NULL lets it always answer again';
+
+CREATE FUNCTION lstm_unlike(model text, keep double precision DEFAULT 0.95) RETURNS lstm_threshold_row
+AS 'MODULE_PATHNAME', 'pg_lstm_unlike' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION lstm_unlike(text, double precision) IS 'lets lstm_classify abstain on inputs unlike the training rows, so that of rows like them the share keep is still answered; keep NULL lets it always answer again';
+
+CREATE FUNCTION lstm_suspects(model text, key name DEFAULT NULL, folds integer DEFAULT 5, relation regclass DEFAULT NULL)
+RETURNS TABLE (rank integer, key_value text, given text, believed text, probability real, given_probability real)
+AS 'MODULE_PATHNAME', 'pg_lstm_suspects' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 100;
+
+COMMENT ON FUNCTION lstm_suspects(text, name, integer, regclass) IS 'rows of the relation that a model was trained on (or of another with such columns) whose labels are probably wrong, the most doubtful first, found by their key (by default the primary key): trains anew so many times, each time without a part of the rows, and asks about that part';
+
+CREATE FUNCTION lstm_ask(model text, relation regclass, n integer DEFAULT 10, input name DEFAULT NULL, key name DEFAULT NULL)
+RETURNS TABLE (rank integer, key_value text, label text, probability real, margin real)
+AS 'MODULE_PATHNAME', 'pg_lstm_ask' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10;
+
+COMMENT ON FUNCTION lstm_ask(text, regclass, integer, name, name) IS 'which rows of a relation to label next: those about which a model is in doubt and that do not resemble each other, found by their key (by default the primary key), with its guess';
+
 /* Operate. */
 
-CREATE FUNCTION lstm_deploy(model text, version integer) RETURNS integer
+CREATE FUNCTION lstm_deploy(model text, version integer, force boolean DEFAULT false) RETURNS integer
 AS 'MODULE_PATHNAME', 'pg_lstm_deploy' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-CREATE FUNCTION lstm_rollback(model text) RETURNS integer
+CREATE FUNCTION lstm_rollback(model text, force boolean DEFAULT false) RETURNS integer
 AS 'MODULE_PATHNAME', 'pg_lstm_rollback' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 CREATE FUNCTION lstm_drop(model text) RETURNS integer
 AS 'MODULE_PATHNAME', 'pg_lstm_drop' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 CREATE FUNCTION lstm_drop(model text, version integer) RETURNS integer
 AS 'MODULE_PATHNAME', 'pg_lstm_drop_version' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
 
-COMMENT ON FUNCTION lstm_deploy(text, integer) IS 'makes a version the live one, for all sessions at commit; returns its number';
-COMMENT ON FUNCTION lstm_rollback(text) IS 'makes the version live again that was live before this one; returns its number';
+COMMENT ON FUNCTION lstm_deploy(text, integer, boolean) IS 'makes a version the live one, for all sessions at commit; returns its number; one that breaks a check of lstm_check only with force';
+COMMENT ON FUNCTION lstm_rollback(text, boolean) IS 'makes the version live again that was live before this one; returns its number; one that breaks a check of lstm_check only with force';
 COMMENT ON FUNCTION lstm_drop(text) IS 'removes a model with all its versions; returns how many versions went';
 COMMENT ON FUNCTION lstm_drop(text, integer) IS 'removes one version that is not live; returns 1';
+
+CREATE FUNCTION lstm_grant(model text, role name) RETURNS void
+AS 'MODULE_PATHNAME', 'pg_lstm_grant' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+CREATE FUNCTION lstm_revoke(model text, role name) RETURNS void
+AS 'MODULE_PATHNAME', 'pg_lstm_revoke' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+CREATE FUNCTION lstm_owner(model text, role name) RETURNS void
+AS 'MODULE_PATHNAME', 'pg_lstm_give' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION lstm_grant(text, name) IS 'lets a role and its members (public: everybody) use a model of yours: ask it, measure it, look inside it and copy it, but not change it';
+COMMENT ON FUNCTION lstm_revoke(text, name) IS 'takes back what lstm_grant gave';
+COMMENT ON FUNCTION lstm_owner(text, name) IS 'gives a model of yours to another role that you are a member of';
 
 CREATE FUNCTION lstm_export(model text) RETURNS bytea
 AS 'MODULE_PATHNAME', 'pg_lstm_export' LANGUAGE C STABLE STRICT PARALLEL SAFE;
@@ -522,3 +835,202 @@ CREATE FUNCTION lstm_doctor(OUT item text, OUT value text, OUT advice text) RETU
 AS 'MODULE_PATHNAME', 'pg_lstm_doctor' LANGUAGE C VOLATILE PARALLEL RESTRICTED ROWS 20;
 
 COMMENT ON FUNCTION lstm_doctor() IS 'what this session computes with, and what to change if something hurts';
+
+/*
+ * Retraining.  A check is an example that a version must get right before it may
+ * answer; a decision is what was found when a new version was compared with the
+ * one that was live.
+ */
+
+CREATE TABLE lstm_check (
+	model		uuid NOT NULL,
+	digest		text COLLATE "C" NOT NULL,
+	input		text NOT NULL,
+	input_kind	text NOT NULL,
+	expected	text NOT NULL,
+	created		timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	CONSTRAINT lstm_check_pkey PRIMARY KEY (model, digest)
+);
+
+COMMENT ON TABLE lstm_check IS 'examples that a version must get right to go live; shown by the view lstm_checks';
+COMMENT ON COLUMN lstm_check.digest IS 'SHA-256 of the input, by which it is found';
+
+CREATE TABLE lstm_decision (
+	model		uuid NOT NULL,
+	version		integer NOT NULL,
+	champion	integer,
+	went_live	boolean NOT NULL,
+	reason		text NOT NULL,
+	figures		jsonb NOT NULL DEFAULT '{}',
+	decided_at	timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	decided_by	name,
+	CONSTRAINT lstm_decision_pkey PRIMARY KEY (model, version)
+);
+
+COMMENT ON TABLE lstm_decision IS 'one row for each retraining: which of two versions answers, and why; shown by the view lstm_decisions';
+
+CREATE TABLE lstm_policy (
+	model		uuid NOT NULL,
+	new_rows	bigint CHECK (new_rows > 0),
+	max_age		interval,
+	unknown_rate double precision CHECK (unknown_rate > 0 AND unknown_rate <= 1),
+	class_psi	double precision CHECK (class_psi > 0),
+	accuracy_drop double precision CHECK (accuracy_drop >= 0 AND accuracy_drop < 1),
+	labeled_at	text,
+	not_more_often interval NOT NULL DEFAULT '1 day',
+	hours_from	time,
+	hours_to	time,
+	options		jsonb NOT NULL DEFAULT '{}',
+	last_run	timestamptz,
+	last_result	text,
+	CONSTRAINT lstm_policy_pkey PRIMARY KEY (model)
+);
+
+COMMENT ON TABLE lstm_policy IS 'when lstm_maintain retrains a model; shown by the view lstm_policies';
+
+REVOKE ALL ON lstm_check, lstm_decision, lstm_policy FROM PUBLIC;
+GRANT SELECT, INSERT ON lstm_check, lstm_decision, lstm_policy TO @extowner@;
+
+SELECT pg_catalog.pg_extension_config_dump('lstm_check', '');
+SELECT pg_catalog.pg_extension_config_dump('lstm_decision', '');
+SELECT pg_catalog.pg_extension_config_dump('lstm_policy', '');
+
+CREATE FUNCTION lstm_check(model text, input text, expected text) RETURNS boolean
+AS 'MODULE_PATHNAME', 'pg_lstm_check' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 5000;
+CREATE FUNCTION lstm_check(model text, input anyarray, expected text) RETURNS boolean
+AS 'MODULE_PATHNAME', 'pg_lstm_check' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE COST 5000;
+CREATE FUNCTION lstm_drop_check(model text, input text DEFAULT NULL) RETURNS integer
+AS 'MODULE_PATHNAME', 'pg_lstm_drop_check' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+CREATE FUNCTION lstm_drop_check(model text, input anyarray) RETURNS integer
+AS 'MODULE_PATHNAME', 'pg_lstm_drop_check_array' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION lstm_check(text, text, text) IS 'an example that every version of a model must answer as expected before it may go live; of a model that answers with numbers, expected is a range such as [40,60]; returns whether the live version does';
+COMMENT ON FUNCTION lstm_check(text, anyarray, text) IS 'an example that every version of a model must answer as expected before it may go live; returns whether the live version does';
+COMMENT ON FUNCTION lstm_drop_check(text, text) IS 'removes the check with this input, or all checks of a model; returns how many went';
+COMMENT ON FUNCTION lstm_drop_check(text, anyarray) IS 'removes the check with this input; returns how many went';
+
+CREATE TYPE lstm_retraining AS (
+	model		text,
+	champion	integer,
+	challenger	integer,
+	live		boolean,
+	reason		text,
+	rows		bigint,
+	seconds		double precision,
+	figures		jsonb
+);
+
+COMMENT ON TYPE lstm_retraining IS 'what lstm_retrain returns';
+COMMENT ON COLUMN lstm_retraining.model IS 'name of the model';
+COMMENT ON COLUMN lstm_retraining.champion IS 'the version that was live';
+COMMENT ON COLUMN lstm_retraining.challenger IS 'number of the new version';
+COMMENT ON COLUMN lstm_retraining.live IS 'true if the new version is live now';
+COMMENT ON COLUMN lstm_retraining.reason IS 'why it is, or why not';
+COMMENT ON COLUMN lstm_retraining.rows IS 'rows learned from or held out';
+COMMENT ON COLUMN lstm_retraining.seconds IS 'time taken, reading and comparing included';
+COMMENT ON COLUMN lstm_retraining.figures IS 'the comparison: rows, figures of both versions, p_worse, figures by label, labels that are new or have vanished, checks broken';
+
+CREATE FUNCTION lstm_retrain(model text, options jsonb DEFAULT '{}') RETURNS lstm_retraining
+AS 'MODULE_PATHNAME', 'pg_lstm_retrain' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000;
+
+COMMENT ON FUNCTION lstm_retrain(text, jsonb) IS 'trains a model again from its source, going on from the live version, and compares both on rows that neither has learned from; the new version goes live only if it is not worse, and stays as a version that is not live otherwise';
+
+CREATE VIEW lstm_checks WITH (security_barrier) AS
+SELECT m.model, c.input, c.input_kind, c.expected, c.created
+  FROM lstm_models m JOIN lstm_model i ON i.name = m.model JOIN lstm_check c ON c.model = i.id
+ WHERE pg_catalog.pg_has_role(m.owner::oid, 'USAGE');
+
+COMMENT ON VIEW lstm_checks IS 'examples that versions of your models must get right before they may go live';
+COMMENT ON COLUMN lstm_checks.model IS 'name of the model';
+COMMENT ON COLUMN lstm_checks.input IS 'the input; of an array its text form';
+COMMENT ON COLUMN lstm_checks.input_kind IS 'text, words (text[]) or numbers (real[])';
+COMMENT ON COLUMN lstm_checks.expected IS 'the right answer';
+COMMENT ON COLUMN lstm_checks.created IS 'when it was added';
+
+CREATE VIEW lstm_decisions WITH (security_barrier) AS
+SELECT m.model, d.version, d.champion, d.went_live, d.reason,
+	   d.figures ->> 'figure' AS figure,
+	   (d.figures ->> 'rows')::bigint AS rows,
+	   (d.figures ->> 'champion')::double precision AS champion_figure,
+	   (d.figures ->> 'challenger')::double precision AS challenger_figure,
+	   (d.figures ->> 'p_worse')::double precision AS p_worse,
+	   d.figures, d.decided_at, d.decided_by
+  FROM lstm_models m JOIN lstm_model i ON i.name = m.model JOIN lstm_decision d ON d.model = i.id
+ WHERE pg_catalog.pg_has_role(m.owner::oid, 'USAGE');
+
+COMMENT ON VIEW lstm_decisions IS 'retrainings of your models: which version went live, and why';
+COMMENT ON COLUMN lstm_decisions.model IS 'name of the model';
+COMMENT ON COLUMN lstm_decisions.version IS 'the new version, the challenger';
+COMMENT ON COLUMN lstm_decisions.champion IS 'the version that was live then';
+COMMENT ON COLUMN lstm_decisions.went_live IS 'true if the new version went live';
+COMMENT ON COLUMN lstm_decisions.reason IS 'why it did, or why not';
+COMMENT ON COLUMN lstm_decisions.figure IS 'what was compared: accuracy, mae, f1, bleu...';
+COMMENT ON COLUMN lstm_decisions.rows IS 'rows that neither version had learned from and both answered';
+COMMENT ON COLUMN lstm_decisions.champion_figure IS 'of the version that was live';
+COMMENT ON COLUMN lstm_decisions.challenger_figure IS 'of the new version';
+COMMENT ON COLUMN lstm_decisions.p_worse IS 'how probable so many rows against the new version would be if it were as good; below alpha it is worse';
+COMMENT ON COLUMN lstm_decisions.figures IS 'all that was found: see doc/retraining.md';
+COMMENT ON COLUMN lstm_decisions.decided_at IS 'when';
+COMMENT ON COLUMN lstm_decisions.decided_by IS 'the role in whose name it was retrained: the owner of the model';
+
+GRANT SELECT ON lstm_checks, lstm_decisions TO PUBLIC;
+
+CREATE FUNCTION lstm_drift(model text, relation regclass, input name DEFAULT NULL)
+RETURNS TABLE (measure text, training double precision, now double precision, psi double precision, chance double precision, moved boolean)
+AS 'MODULE_PATHNAME', 'pg_lstm_drift' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 3;
+
+COMMENT ON FUNCTION lstm_drift(text, regclass, name) IS 'how the inputs of a relation differ from those that the live version learned from: share of unknown words, mean length, mix of answers; psi is the population stability index, chance what it stays under in 19 of 20 samples of unchanged inputs; input is the column of the training unless given';
+
+CREATE FUNCTION lstm_policy(model text, new_rows bigint DEFAULT NULL, max_age interval DEFAULT NULL,
+							unknown_rate double precision DEFAULT NULL, class_psi double precision DEFAULT NULL,
+							accuracy_drop double precision DEFAULT NULL, labeled_at name DEFAULT NULL,
+							not_more_often interval DEFAULT '1 day', hours_from time DEFAULT NULL, hours_to time DEFAULT NULL,
+							options jsonb DEFAULT '{}') RETURNS void
+AS 'MODULE_PATHNAME', 'pg_lstm_policy' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+CREATE FUNCTION lstm_drop_policy(model text) RETURNS boolean
+AS 'MODULE_PATHNAME', 'pg_lstm_drop_policy' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
+CREATE FUNCTION lstm_maintain()
+RETURNS TABLE (model text, action text, reason text, version integer, seconds double precision)
+AS 'MODULE_PATHNAME', 'pg_lstm_maintain' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10;
+
+COMMENT ON FUNCTION lstm_policy(text, bigint, interval, double precision, double precision, double precision, name, interval, time, time, jsonb) IS 'when lstm_maintain is to retrain a model: as soon as any of the reasons holds, but not more often than, and only between the hours';
+COMMENT ON FUNCTION lstm_drop_policy(text) IS 'forgets when a model is to be retrained; false if it had no policy';
+COMMENT ON FUNCTION lstm_maintain() IS 'retrains those of your models whose policies give reason to; for a scheduler to call; a row for each policy: deployed, kept (the new version was not good enough), nothing, waits, busy (somebody else is at it) or failed';
+
+CREATE VIEW lstm_policies WITH (security_barrier) AS
+SELECT m.model, p.new_rows, p.max_age, p.unknown_rate, p.class_psi, p.accuracy_drop, p.labeled_at,
+	   p.not_more_often, p.hours_from, p.hours_to, p.options, p.last_run, p.last_result
+  FROM lstm_models m JOIN lstm_model i ON i.name = m.model JOIN lstm_policy p ON p.model = i.id
+ WHERE pg_catalog.pg_has_role(m.owner::oid, 'USAGE');
+
+COMMENT ON VIEW lstm_policies IS 'when your models are retrained by lstm_maintain';
+COMMENT ON COLUMN lstm_policies.model IS 'name of the model';
+COMMENT ON COLUMN lstm_policies.new_rows IS 'retrain when there are so many labeled rows more';
+COMMENT ON COLUMN lstm_policies.max_age IS '... when the live version is older';
+COMMENT ON COLUMN lstm_policies.unknown_rate IS '... when this share of the words is unknown, and it was less at training';
+COMMENT ON COLUMN lstm_policies.class_psi IS '... when the mix of answers has moved by this population stability index, and by more than chance';
+COMMENT ON COLUMN lstm_policies.accuracy_drop IS '... when of newly labeled rows so much fewer are right than at training, and by more than chance';
+COMMENT ON COLUMN lstm_policies.labeled_at IS 'the column that says when a row got its label';
+COMMENT ON COLUMN lstm_policies.not_more_often IS 'so long must pass from one run to the next';
+COMMENT ON COLUMN lstm_policies.hours_from IS 'only from this time of day on...';
+COMMENT ON COLUMN lstm_policies.hours_to IS '... to this one';
+COMMENT ON COLUMN lstm_policies.options IS 'options of lstm_retrain';
+COMMENT ON COLUMN lstm_policies.last_run IS 'when it was last retrained, or tried to be';
+COMMENT ON COLUMN lstm_policies.last_result IS 'what came of that';
+
+GRANT SELECT ON lstm_policies TO PUBLIC;
+
+/* Columns of answers that stay filled. */
+
+CREATE FUNCTION lstm_refresh(relation regclass, target name, model text, input name DEFAULT NULL,
+							 version name DEFAULT NULL, max_rows bigint DEFAULT NULL) RETURNS bigint
+AS 'MODULE_PATHNAME', 'pg_lstm_refresh' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000;
+CREATE PROCEDURE lstm_refresh_all(relation regclass, target name, model text, input name DEFAULT NULL,
+								  version name DEFAULT NULL, batch bigint DEFAULT 10000)
+AS 'MODULE_PATHNAME', 'pg_lstm_refresh_all' LANGUAGE C;
+CREATE FUNCTION lstm_tag_row() RETURNS trigger
+AS 'MODULE_PATHNAME', 'pg_lstm_tag_row' LANGUAGE C VOLATILE;
+
+COMMENT ON FUNCTION lstm_refresh(regclass, name, text, name, name, bigint) IS 'answers rows of a table whose target column is null, or, with a column that keeps the version, whose answer is of another version than the live one; at most max_rows; returns how many';
+COMMENT ON PROCEDURE lstm_refresh_all(regclass, name, text, name, name, bigint) IS 'lstm_refresh in batches until nothing is left to do, each committed: what was done stays when it is interrupted, and the next call goes on from there';
+COMMENT ON FUNCTION lstm_tag_row() IS 'for a trigger BEFORE INSERT OR UPDATE FOR EACH ROW: lstm_tag_row(model, input column, target column [, version column]) answers new rows and those whose input has changed';

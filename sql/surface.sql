@@ -12,13 +12,13 @@ SELECT p.oid::regprocedure AS function, pg_get_function_result(p.oid) AS result,
 -- Arguments by name, which callers use with =>.
 SELECT p.proname, pg_get_function_arguments(p.oid)
   FROM pg_proc p
- WHERE p.proname IN ('lstm_train', 'lstm_estimate', 'lstm_options', 'lstm_probabilities', 'lstm_evaluate')
+ WHERE p.proname IN ('lstm_train', 'lstm_estimate', 'lstm_options', 'lstm_probabilities', 'lstm_evaluate', 'lstm_threshold', 'lstm_unlike', 'lstm_suspects', 'lstm_ask')
  ORDER BY 1, 2;
 
 -- Columns of the views and of the composite types.
 SELECT c.relname, a.attnum AS n, a.attname, format_type(a.atttypid, a.atttypmod) AS type
   FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
- WHERE c.relname IN ('lstm_models', 'lstm_versions', 'lstm_epochs', 'lstm_training', 'lstm_answer', 'lstm_evaluation')
+ WHERE c.relname IN ('lstm_models', 'lstm_versions', 'lstm_epochs', 'lstm_training', 'lstm_answer', 'lstm_evaluation', 'lstm_thresholds', 'lstm_threshold_row')
    AND a.attnum > 0 AND NOT a.attisdropped
  ORDER BY c.relname COLLATE "C", a.attnum;
 
@@ -71,6 +71,26 @@ SELECT error_of('SELECT lstm_changed()');
 
 -- lstm_doctor names what the session computes with.
 SELECT item, value <> '' AS has_value FROM lstm_doctor();
+
+-- ... and what would hurt.
+SET statement_timeout = '10min';
+SET temp_file_limit = '1GB';
+SET pg_lstm.enable_batch = off;
+SET max_parallel_workers_per_gather = 0;
+SELECT item, value, advice FROM lstm_doctor() WHERE item IN ('statement_timeout', 'temp_file_limit', 'pg_lstm.enable_batch');
+SET statement_timeout = 0;
+SET temp_file_limit = '4GB';
+SET pg_lstm.enable_batch = on;
+SET pg_lstm.batch_size = 10;
+SELECT item, value, advice FROM lstm_doctor() WHERE item IN ('statement_timeout', 'temp_file_limit', 'pg_lstm.enable_batch');
+RESET pg_lstm.batch_size;
+SET work_mem = '64kB';
+SELECT item, value, advice FROM lstm_doctor() WHERE item = 'pg_lstm.enable_batch';
+RESET work_mem;
+RESET statement_timeout;
+RESET temp_file_limit;
+RESET max_parallel_workers_per_gather;
+SELECT item FROM lstm_doctor() WHERE item IN ('statement_timeout', 'temp_file_limit', 'pg_lstm.enable_batch') AND advice IS NOT NULL;
 
 -- The extension can be moved, with its models; also to a schema whose name
 -- needs quotes, and what the session remembers follows.

@@ -16,7 +16,7 @@ SELECT words, tags, kinds FROM sentence WHERE id = 8;
 -- The types tell the task.
 SELECT model, version, task, rows, (metrics->>'f1')::float8 > 0.95 AS is_good, metrics ? 'token_accuracy' AS has_accuracy
   FROM lstm_train('sentence', 'words', 'tags', options => tiny());
-SELECT version, task FROM lstm_train('sentence', 'body', 'tags', 'by_text', options => tiny());
+SELECT version, task FROM lstm_train('sentence', 'body', 'tags', 'by_text', 'tag', tiny());
 SELECT task, input_kind, input, target FROM lstm_models WHERE model = 'sentence_tags';
 
 -- Tags of words and of text.

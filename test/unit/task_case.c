@@ -120,6 +120,8 @@ task_begin(NnTask task, const NnOptions *options, const NnModel *warm, const Tas
 	*status = nn_learner_create(&learner, task, n > 0 ? rows[0].input.kind : NN_VALUE_TEXT, options, 0, env, err);
 	if (*status != NN_OK)
 		return NULL;
+	if (task == NN_TASK_CLASSIFY && n > 0 && rows[0].label == NULL)
+		nn_learner_expect_many_labels(learner);
 	if (warm != NULL)
 		*status = nn_learner_warm_start(learner, warm, err);
 	for (int i = 0; i < n && *status == NN_OK; i++)

@@ -15,8 +15,8 @@
 typedef struct TaskRow
 {
 	NnValue		input;
-	const char *label;			/* classify; NULL unless it is */
-	NnValue		target;			/* tag, translate, caption */
+	const char *label;			/* classify; NULL unless it is, or rows have many labels */
+	NnValue		target;			/* classify with many labels, tag, translate, caption */
 } TaskRow;
 
 /* Values.  task_words() cuts at each single space; "" is no word at all. */

@@ -251,6 +251,7 @@ typedef struct Twin
 	bool		is_banned[256 + TWIN_UNITS][256 + TWIN_UNITS];
 	int			counts[256 + TWIN_UNITS][256 + TWIN_UNITS];
 	int			rows[256 + TWIN_UNITS][256 + TWIN_UNITS];
+	int			rows_of_one[256 + TWIN_UNITS][256 + TWIN_UNITS];	/* the most that one word has */
 } Twin;
 
 static void
@@ -262,6 +263,7 @@ twin_count(Twin *twin)
 
 	memset(twin->counts, 0, sizeof(twin->counts));
 	memset(twin->rows, 0, sizeof(twin->rows));
+	memset(twin->rows_of_one, 0, sizeof(twin->rows_of_one));
 	for (w = 0; w < TWIN_WORDS; w++)
 		for (i = 0; i + 1 < twin->lengths[w]; i++)
 		{
@@ -273,7 +275,11 @@ twin_count(Twin *twin)
 				if (twin->words[w][k] == left && twin->words[w][k + 1] == right)
 					break;
 			if (k == i)
+			{
 				twin->rows[left][right] += twin->n_rows[w];
+				if (twin->n_rows[w] > twin->rows_of_one[left][right])
+					twin->rows_of_one[left][right] = twin->n_rows[w];
+			}
 		}
 }
 
@@ -383,7 +389,7 @@ is_like_twin(Twin *twin, uint64_t seed, int min_rows)
 		twin_count(twin);
 		if (twin->n_strings == 256 + TWIN_UNITS || !twin_choose(twin, count_min, &left, &right))
 			break;
-		if (twin->rows[left][right] >= min_rows)
+		if (twin->rows_of_one[left][right] >= min_rows || twin->rows[left][right] >= 8 * min_rows)
 			twin_merge(twin, left, right);
 		else
 			twin->is_banned[left][right] = true;

@@ -12,6 +12,7 @@
 
 #include "kern/kern.h"
 #include "model/encode.h"
+#include "train/calibrate.h"
 
 /*
  * A batch ends at so many sequences or, past its first, so many rows.  From 12 to 128
@@ -74,7 +75,7 @@ finish(const NnModel *model, int n, float *out)
 
 	if (model->spec.task == NN_TASK_CLASSIFY)
 	{
-		nn_softmax_rows(n, C, out, C);
+		nn_probabilities(&model->spec, model->temperature, n, out);
 		return;
 	}
 	for (int i = 0; i < n * C; i++)
@@ -143,25 +144,30 @@ check_memory(const NnModel *model, const NnExamples *examples, const int32_t *pi
 
 static NnStatus
 answer_batch(const NnModel *model, const NnExamples *examples, const int32_t *pick, int n,
-			 NnArena *scratch, float *out, float *hidden, NnError *err)
+			 NnArena *scratch, float *out, NnReading *readings, float *hidden, NnError *err)
 {
 	int			C = model->spec.n_outputs;
 	int			W = nn_answer_hidden(model);
 	int32_t    *order = NN_TAKE(scratch, int32_t, (size_t) n);
 	float	   *batch_out = NN_TAKE(scratch, float, (size_t) n * (size_t) C);
+	float	   *energy = NN_TAKE(scratch, float, (size_t) n);
 	float	   *batch_hidden = (hidden != NULL) ? NN_TAKE(scratch, float, (size_t) n * (size_t) W) : NULL;
 	NnBatch		batch;
 
-	if (order == NULL || batch_out == NULL || (hidden != NULL && batch_hidden == NULL))
+	if (order == NULL || batch_out == NULL || energy == NULL || (hidden != NULL && batch_hidden == NULL))
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	NN_TRY(nn_batch_pack(&batch, &model->spec, examples, pick, n, 0.0f, NULL, scratch, order, err));
 	NN_TRY(nn_net_forward(model->net, &batch, scratch, batch_out, NULL, NULL, batch_hidden, err));
+	if (readings != NULL && model->spec.task == NN_TASK_CLASSIFY)
+		nn_energies(&model->spec, n, batch_out, energy);
 	finish(model, n, batch_out);
 	NN_TRY(check_answers(model, n, batch_out, err));
 	for (int b = 0; b < n; b++)
 	{
 		size_t		to = (size_t) pick[order[b]];
 
+		if (readings != NULL && model->spec.task == NN_TASK_CLASSIFY)
+			readings[to].energy = energy[b];
 		memcpy(out + to * (size_t) C, batch_out + (size_t) b * (size_t) C, (size_t) C * sizeof(float));
 		if (hidden != NULL)
 			memcpy(hidden + to * (size_t) W, batch_hidden + (size_t) b * (size_t) W,
@@ -178,6 +184,7 @@ nn_answer(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
 	int32_t    *pick;
 	int32_t    *spare;
 	int64_t		max_rows = rows_at_once(model);
+	int			n_batches = 0;
 
 	NN_TRY(nn_encode(model, inputs, n, scratch, &examples, readings, err));
 	pick = NN_TAKE(scratch, int32_t, (size_t) n);
@@ -195,8 +202,9 @@ nn_answer(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
 		if (model->env->poll(model->env->ctx) != 0)
 			return nn_fail(err, NN_ECANCELED, "canceled");
 		NN_TRY(check_memory(model, &examples, pick + done, size, err));
-		NN_TRY(answer_batch(model, &examples, pick + done, size, scratch, out, hidden, err));
+		NN_TRY(answer_batch(model, &examples, pick + done, size, scratch, out, readings, hidden, err));
 		nn_arena_rewind(scratch, &mark);
+		nn_reading_in_batch(readings, pick + done, size, n_batches++);
 		done += size;
 	}
 	return NN_OK;

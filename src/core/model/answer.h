@@ -32,12 +32,23 @@ typedef struct NnReading
 {
 	int64_t		n_tokens;		/* tokens (or steps) of the whole input */
 	int64_t		n_used;			/* ... that the recurrent branch read (all, if there is none) */
-	int64_t		n_unknown;		/* words that the vocabulary does not hold as words */
+	int64_t		n_words;		/* that were looked up in the vocabulary; 0 without one */
+	int64_t		n_unknown;		/* ... and that it does not hold as words */
+	float		energy;			/* classify: how unlike the training rows it is (train/calibrate.h) */
+	int			batch;			/* of the packed batches of a call, the one that read it, from 0 */
 } NnReading;
 
+/* These inputs, picked, were read in this batch; readings may be NULL. */
+static inline void
+nn_reading_in_batch(NnReading *readings, const int32_t *pick, int n, int batch)
+{
+	for (int i = 0; readings != NULL && i < n; i++)
+		readings[pick[i]].batch = batch;
+}
+
 /*
- * Answers for n inputs.  out (n, C): probabilities that sum to 1 (classify), or
- * numbers in the target's own units (regress).  readings (n) may be NULL.
+ * Answers for n inputs.  out (n, C): probabilities that sum to 1 (classify; each
+ * label's own where a row may have many), or numbers in the target's own units (regress).  readings (n) may be NULL.
  * hidden (n, nn_answer_hidden(model)), or NULL, receives the vectors below the
  * heads.  A row's numbers are bit-identical alone and in any batch.
  * An input without tokens is answered from the biases alone.

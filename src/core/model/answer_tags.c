@@ -232,9 +232,10 @@ tag_batch(const Tagger *tagger, const int32_t *pick, int n, NnError *err)
 }
 
 static NnStatus
-tag_all(const Tagger *tagger, int n, NnError *err)
+tag_all(const Tagger *tagger, int n, NnReading *readings, NnError *err)
 {
 	const NnEnv *env = tagger->model->env;
+	int			n_batches = 0;
 	int32_t    *pick = NN_TAKE(tagger->scratch, int32_t, (size_t) n);
 
 	if (pick == NULL)
@@ -261,6 +262,7 @@ tag_all(const Tagger *tagger, int n, NnError *err)
 		mark = nn_arena_mark(tagger->scratch);
 		NN_TRY(tag_batch(tagger, pick + first, size, err));
 		nn_arena_rewind(tagger->scratch, &mark);
+		nn_reading_in_batch(readings, pick + first, size, n_batches++);
 	}
 	return NN_OK;
 }
@@ -277,5 +279,5 @@ nn_answer_tags(const NnModel *model, const NnValue *inputs, int n, NnArena *scra
 	NN_TRY(nn_encode_tagged(model, inputs, n, scratch, &tagger.examples, tagger.place, readings, err));
 	tagger.rules.allowed = model->allowed;
 	nn_net_transitions(model->net, &tagger.crf.n_tags, &tagger.crf.transition, &tagger.crf.start, &tagger.crf.end);
-	return tag_all(&tagger, n, err);
+	return tag_all(&tagger, n, readings, err);
 }

@@ -129,6 +129,7 @@ typedef struct TextLists
 	NnList		ngrams;			/* of this text; appended to rows at its end */
 	int64_t		n_text_tokens;	/* tokens in the whole text */
 	int64_t		n_used;
+	int64_t		n_words;
 	int64_t		n_unknown;
 	uint64_t	last_key;		/* of the word before; 0: none */
 	uint64_t	waiting[N_WAITING]; /* keys of words and pairs that are looked up together */
@@ -223,6 +224,7 @@ add_word_tokens(TextLists *lists, const NnWord *word)
 	int64_t		n_room = lists->model->max_tokens - lists->n_used;
 
 	lists->n_text_tokens += n;
+	lists->n_words++;
 	lists->n_unknown += !is_known;
 	if (n > n_room)
 		n = (int) n_room;
@@ -268,7 +270,7 @@ read_value(TextLists *lists, const NnValue *input, int32_t *n_words, NnError *er
 	int64_t		first = lists->rows->n;
 
 	lists->ngrams.n = 0;
-	lists->n_text_tokens = lists->n_used = lists->n_unknown = 0;
+	lists->n_text_tokens = lists->n_used = lists->n_words = lists->n_unknown = 0;
 	lists->last_key = 0;
 	lists->n_waiting = 0;
 	if (input->kind == NN_VALUE_TEXT)
@@ -318,6 +320,7 @@ encode_text(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch
 		{
 			readings[i].n_tokens = lists.n_text_tokens;
 			readings[i].n_used = (model->vocabulary != NULL) ? lists.n_used : lists.n_text_tokens;
+			readings[i].n_words = lists.n_words;
 			readings[i].n_unknown = lists.n_unknown;
 		}
 	}
@@ -352,7 +355,7 @@ nn_encode_numbers(const NnModel *model, const NnValue *inputs, int n, NnArena *s
 		{
 			readings[i].n_tokens = n_steps;
 			readings[i].n_used = n_steps < model->max_tokens ? n_steps : model->max_tokens;
-			readings[i].n_unknown = 0;
+			readings[i].n_words = readings[i].n_unknown = 0;
 		}
 		/* the recurrent branch reads the last steps: they are nearest to the answer */
 		if (n_steps > model->max_tokens && model->flat_steps == 0)

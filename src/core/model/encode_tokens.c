@@ -291,7 +291,10 @@ nn_encode_tagged(const NnModel *model, const NnValue *inputs, int n, NnArena *sc
 		if (readings != NULL)
 			readings[i] = (NnReading)
 		{
-			token_start[i + 1] - token_start[i], token_start[i + 1] - token_start[i], tagging.n_unknown
+			.n_tokens = token_start[i + 1] - token_start[i],
+				.n_used = token_start[i + 1] - token_start[i],
+				.n_words = token_start[i + 1] - token_start[i],
+				.n_unknown = tagging.n_unknown
 		};
 	}
 	examples->token_start = token_start;
@@ -305,6 +308,7 @@ typedef struct Spelling
 	NnArena    *scratch;
 	NnList		tokens;
 	Places	   *places;
+	int64_t		n_words;
 	int64_t		n_unknown;
 } Spelling;
 
@@ -347,6 +351,7 @@ take_word(NnVisit *visit, const char *bytes, int n_bytes, const NnPlace *place, 
 	bool		is_known;
 	int			n = nn_encode_word(visit->model, bytes, n_bytes, ids, &is_known);
 
+	spelling->n_words++;
 	spelling->n_unknown += !is_known;
 	if (!nn_list_reserve(&spelling->tokens, n, spelling->scratch))
 		return nn_fail(err, NN_ENOMEM, "out of memory");
@@ -375,7 +380,7 @@ nn_encode_exact(const NnModel *model, const NnValue *inputs, int n, NnArena *scr
 		int64_t		n_read;
 
 		spelling.places = place != NULL ? &places : NULL;
-		spelling.n_unknown = 0;
+		spelling.n_words = spelling.n_unknown = 0;
 		NN_TRY(nn_encode_check(model, &inputs[i], err));
 		NN_TRY(visit_value(&visit, &inputs[i], err));
 		n_read = spelling.tokens.n - token_start[i];
@@ -386,7 +391,11 @@ nn_encode_exact(const NnModel *model, const NnValue *inputs, int n, NnArena *scr
 		if (place != NULL)
 			place[i] = places.item;
 		if (readings != NULL)
-			readings[i] = (NnReading) {n_read, token_start[i + 1] - token_start[i], spelling.n_unknown};
+			readings[i] = (NnReading)
+		{
+			.n_tokens = n_read, .n_used = token_start[i + 1] - token_start[i],
+				.n_words = spelling.n_words, .n_unknown = spelling.n_unknown
+		};
 	}
 	examples->token_start = token_start;
 	examples->token = spelling.tokens.item;

@@ -8,6 +8,7 @@
  */
 #include "model/file_private.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_OBJECT_TOKENS 256	/* values and keys in spec or reading */
@@ -104,6 +105,24 @@ nn_file_reading_problem(const NnModel *model)
 	if (model->is_running && (model->spec.task != NN_TASK_LANGUAGE || model->spec.is_bidirectional))
 		return "\"running\" is not for this network";
 	return model->spec.task == NN_TASK_FORECAST ? forecast_problem(model) : NULL;
+}
+
+/* A temperature moves a probability only so far: what is beyond is a mistake. */
+#define LEAST_TEMPERATURE	0.001
+#define MOST_TEMPERATURE	1000.0
+
+const char *
+nn_file_decision_problem(const NnModel *model)
+{
+	/* written so that NaN fails */
+	if (!(model->temperature >= LEAST_TEMPERATURE && model->temperature <= MOST_TEMPERATURE))
+		return "the temperature is out of range";
+	if (model->temperature != 1.0 && model->spec.task != NN_TASK_CLASSIFY)
+		return "a temperature is not for this network";
+	for (int c = 0; c < model->spec.n_outputs && model->spec.is_multi_label; c++)
+		if (!(model->threshold[c] >= 0 && model->threshold[c] <= 1))
+			return "the threshold of a label is no probability";
+	return NULL;
 }
 
 /* ---- metadata -------------------------------------------------------------------- */
@@ -302,6 +321,10 @@ read_task_members(Members *members, NnSpec *spec)
 		case NN_TASK_FORECAST:
 			NN_TRY(integer_member(members, "horizon", NN_MAX_HORIZON, &spec->horizon));
 			return integer_member(members, "quantiles", NN_MAX_OUTPUTS, &spec->n_quantiles);
+		case NN_TASK_CLASSIFY:
+			/* younger than the others */
+			return has_member(members, "multi_label") ?
+				boolean_member(members, "multi_label", &spec->is_multi_label) : NN_OK;
 		default:
 			return NN_OK;
 	}
@@ -437,6 +460,26 @@ nn_file_read_labels(NnFileReader *reader)
 	}
 	if (n != C)
 		return nn_file_malformed(reader->err, "Its \"labels\" are not %d, as its \"spec\" says.", C);
+	return NN_OK;
+}
+
+/* A decimal number; a file without one has 1. */
+NnStatus
+nn_file_read_temperature(NnFileReader *reader)
+{
+	char	   *text;
+	char	   *end;
+	size_t		n_bytes;
+
+	NN_TRY(read_metadata(reader, "temperature", &text, &n_bytes));
+	if (text == NULL)
+		return NN_OK;
+	if (n_bytes == 0 || strspn(text, "0123456789.e+-") != n_bytes)
+		return nn_file_malformed(reader->err, "Its \"temperature\" is not a number.");
+	/* nine digits name a float and no double */
+	reader->model->temperature = (double) (float) strtod(text, &end);
+	if (*end != '\0')
+		return nn_file_malformed(reader->err, "Its \"temperature\" is not a number.");
 	return NN_OK;
 }
 

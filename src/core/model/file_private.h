@@ -23,6 +23,7 @@
 #define NN_FILE_MEAN			"input.mean"
 #define NN_FILE_SCALE			"input.scale"
 #define NN_FILE_TARGET			"target"
+#define NN_FILE_THRESHOLD		"label.threshold"
 
 #define NN_FILE_MAX_TOKENS		1000000 /* largest max_tokens */
 #define NN_FILE_MAX_TRAINING	1000000 /* values and keys in the training record */
@@ -40,6 +41,9 @@ const char *nn_file_label_problem(const char *label, const char *before);
 
 /* Do the numbers of "reading" fit the spec?  Returns what is wrong, or NULL. */
 const char *nn_file_reading_problem(const NnModel *model);
+
+/* Are temperature and thresholds numbers that a decision can be made with?  Returns what is wrong, or NULL. */
+const char *nn_file_decision_problem(const NnModel *model);
 
 /* Does the file say how text is cut: because text is read, or because it is written? */
 bool		nn_file_has_text(const NnSpec *spec);
@@ -86,6 +90,7 @@ NnStatus	nn_file_read_spec(NnFileReader *reader, NnSpec *spec);
 /* Into reader->model, whose spec is set; units into reader->n_units. */
 NnStatus	nn_file_read_reading(NnFileReader *reader);
 NnStatus	nn_file_read_labels(NnFileReader *reader);
+NnStatus	nn_file_read_temperature(NnFileReader *reader);
 NnStatus	nn_file_read_training(NnFileReader *reader);
 
 #endif							/* NN_FILE_PRIVATE_H */

@@ -214,6 +214,34 @@ read_target(NnFileReader *reader)
 	return NN_OK;
 }
 
+static NnStatus
+read_thresholds(NnFileReader *reader)
+{
+	NnModel    *model = reader->model;
+	int			n = model->spec.n_outputs;
+	const NnSafetensor *threshold;
+
+	NN_TRY(take_vector(reader, NN_FILE_THRESHOLD, NN_DTYPE_F32, n, &threshold));
+	NN_TRY(nn_file_reserve(reader, (size_t) n * sizeof(float)));
+	model->threshold = NN_ALLOC(model->arena, float, (size_t) n);
+	if (model->threshold == NULL)
+		return nn_file_no_memory(reader);
+	return read_floats(reader, threshold, n, model->threshold);
+}
+
+/* What is decided from probabilities. */
+static NnStatus
+read_decision(NnFileReader *reader)
+{
+	const char *problem;
+
+	NN_TRY(nn_file_read_temperature(reader));
+	if (reader->model->spec.is_multi_label)
+		NN_TRY(read_thresholds(reader));
+	problem = nn_file_decision_problem(reader->model);
+	return problem == NULL ? NN_OK : nn_file_malformed(reader->err, "It is unsound: %s.", problem);
+}
+
 /* Bytes of a tag in a scheme: three arrays, and its type's name, rounded up to 64. */
 #define TAG_BYTES	128
 
@@ -331,6 +359,7 @@ read_model(NnFileReader *reader, const void *bytes, size_t n_bytes)
 		NN_TRY(read_target(reader));
 	if (spec.task == NN_TASK_TAG)
 		NN_TRY(make_tag_rules(reader));
+	NN_TRY(read_decision(reader));
 	NN_TRY(read_net(reader));
 	nn_use_pieces(reader->model, starts_word);
 	NN_TRY(check_all_taken(reader));

@@ -106,6 +106,8 @@ check_model(const NnModel *model, NnError *err)
 		NN_TRY(check_labels(model, err));
 	if (spec->task == NN_TASK_REGRESS && (!isfinite(model->target_mean) || !is_scale(model->target_scale)))
 		return nn_fail(err, NN_ERANGE, "the target has no finite mean and positive scale");
+	if (nn_file_decision_problem(model) != NULL)
+		return nn_fail(err, NN_ERANGE, "%s", nn_file_decision_problem(model));
 	if (spec->input != NN_INPUT_TEXT)
 		NN_TRY(check_channels(model, err));
 	NN_TRY(check_tables(model, err));
@@ -179,6 +181,8 @@ write_task_members(NnArray *out, const NnSpec *spec)
 			return nn_write_format(out, ",\"document_words\":%d,\"document\":%d", spec->document_words, spec->document);
 		case NN_TASK_FORECAST:
 			return nn_write_format(out, ",\"horizon\":%d,\"quantiles\":%d", spec->horizon, spec->n_quantiles);
+		case NN_TASK_CLASSIFY:
+			return spec->is_multi_label ? nn_write_format(out, ",\"multi_label\":true") : NN_OK;
 		default:
 			return NN_OK;
 	}
@@ -243,6 +247,16 @@ write_labels(NnArray *out, const NnModel *model)
 	return nn_write_bytes(out, "]", 1);
 }
 
+/* What is younger than the others: files without it read as they always did. */
+static NnStatus
+write_temperature(Writer *writer)
+{
+	if (writer->model->temperature == 1.0)
+		return NN_OK;
+	NN_TRY(nn_write_format(&writer->value, "%.9g", writer->model->temperature));
+	return add_metadata(writer, "temperature");
+}
+
 static NnStatus
 write_metadata(Writer *writer)
 {
@@ -262,6 +276,7 @@ write_metadata(Writer *writer)
 		NN_TRY(write_labels(value, model));
 		NN_TRY(add_metadata(writer, "labels"));
 	}
+	NN_TRY(write_temperature(writer));
 	if (model->training[0] != '\0')
 	{
 		NN_TRY(nn_write_bytes(value, model->training, strlen(model->training)));
@@ -327,6 +342,8 @@ add_tensors(Writer *writer)
 		add_tensor(writer, NN_FILE_MEAN, NN_DTYPE_F32, model->input_mean, model->n_channels);
 		add_tensor(writer, NN_FILE_SCALE, NN_DTYPE_F32, model->input_scale, model->n_channels);
 	}
+	if (model->spec.is_multi_label)
+		add_tensor(writer, NN_FILE_THRESHOLD, NN_DTYPE_F32, model->threshold, model->spec.n_outputs);
 	if (model->spec.task == NN_TASK_REGRESS)
 	{
 		writer->target[0] = model->target_mean;

@@ -256,6 +256,7 @@ nn_likelihood(const NnModel *model, const NnValue *inputs, int n, NnArena *scrat
 			  NnLikelihood *out, NnReading *readings, NnError *err)
 {
 	int32_t    *pick = NN_TAKE(scratch, int32_t, (size_t) n);
+	int			n_batches = 0;
 	NnExamples	examples;
 
 	if (n > 0 && pick == NULL)
@@ -281,6 +282,7 @@ nn_likelihood(const NnModel *model, const NnValue *inputs, int n, NnArena *scrat
 			return nn_fail(err, NN_ECANCELED, "canceled");
 		NN_TRY(likelihood_batch(model, &examples, pick + first, size, scratch, out, err));
 		nn_arena_rewind(scratch, &mark);
+		nn_reading_in_batch(readings, pick + first, size, n_batches++);
 	}
 	return NN_OK;
 }
@@ -429,6 +431,8 @@ nn_embed(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch, f
 		NN_TRY(nn_arena_poll(scratch));
 		NN_TRY(embed_text(model, &inputs[i], scratch, out + (size_t) i * width,
 						  readings != NULL ? &readings[i] : NULL, err));
+		if (readings != NULL)
+			readings[i].batch = i;
 	}
 	return NN_OK;
 }

@@ -45,28 +45,6 @@ set_vectors(NnLearner *learner)
 	}
 }
 
-/* Weight n / (C n_c) for label c (King and Zeng 2001; scikit-learn's "balanced"). */
-static NnStatus
-weigh_classes(NnLearner *learner, NnError *err)
-{
-	int			C = learner->model->spec.n_outputs;
-	const NnExamples *examples = &learner->train.examples;
-	double	   *count;
-
-	learner->class_weight = NULL;
-	if (learner->task != NN_TASK_CLASSIFY || learner->options.class_weights != 1)
-		return NN_OK;
-	learner->class_weight = NN_ALLOC(learner->model->arena, float, (size_t) C);
-	count = NN_ALLOC(learner->model->arena, double, (size_t) C);
-	if (learner->class_weight == NULL || count == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	for (int64_t i = 0; i < examples->n; i++)
-		count[examples->label[i]] += 1.0;
-	for (int c = 0; c < C; c++)
-		learner->class_weight[c] = (float) ((double) examples->n / ((double) C * fmax(count[c], 1.0)));
-	return NN_OK;
-}
-
 void
 nn_learner_train_options(const NnLearner *learner, NnTrainOptions *options)
 {
@@ -81,23 +59,15 @@ nn_learner_train_options(const NnLearner *learner, NnTrainOptions *options)
 	options->first_sampled = vocabulary != NULL ? 256 + nn_vocabulary_n_units(vocabulary) : 0;
 }
 
-/*
- * One training on the parts as they are: a new net in the model, trained for n_epochs
- * of those that are planned; 0 leaves the first weights, which a forecast solves for.
- */
+/* A new net in the model, with its first weights. */
 static NnStatus
-train_once(NnLearner *learner, int n_epochs, NnTrainReport *report, NnError *err)
+begin_net(NnLearner *learner, NnError *err)
 {
 	NnModel    *model = learner->model;
-	NnTrainOptions options;
 	NnRng		rng;
 	bool	   *starts_word;
 
 	nn_rng_seed(&rng, (uint64_t) learner->options.seed);
-	NN_TRY(weigh_classes(learner, err));
-	nn_learner_train_options(learner, &options);
-	options.class_weight = learner->class_weight;
-	options.stop = n_epochs;
 	nn_arena_destroy(model->net_arena);
 	model->net = NULL;
 	model->net_arena = nn_arena_create(learner->env);
@@ -111,17 +81,36 @@ train_once(NnLearner *learner, int n_epochs, NnTrainReport *report, NnError *err
 	nn_net_remember(model->net, learner->options.remember, &rng);
 	set_vectors(learner);
 	NN_TRY(nn_learner_start_warm(learner, err));
+	NN_TRY(nn_learner_start_again(learner, err));
 	NN_TRY(nn_learner_start_bag(learner, err));
 	NN_TRY(nn_learner_solve_documents(learner, err));
 	if (model->spec.wide == NN_WIDE_LINEAR)
 		NN_TRY(nn_learner_solve_linear(learner, err));
 	nn_net_pack(model->net);
+	return NN_OK;
+}
+
+/*
+ * One training on the parts as they are, for n_epochs of those that are planned; 0 leaves
+ * the first weights, which a forecast solves for.
+ */
+static NnStatus
+train_net(NnLearner *learner, int n_epochs, NnTrainReport *report, NnError *err)
+{
+	NnTrainOptions options;
+
+	NN_TRY(nn_learner_weigh_classes(learner, err));
+	nn_learner_train_options(learner, &options);
+	options.class_weight = learner->class_weight;
+	options.stop = n_epochs;
+	if (learner->checkpoints.ask != NULL)
+		options.checkpoints = &learner->checkpoints;
 	if (n_epochs == 0)
 		return NN_OK;
 	if (learner->train_hook != NULL)
-		return learner->train_hook(learner->train_ctx, model->net, &learner->train.examples,
+		return learner->train_hook(learner->train_ctx, learner->model->net, &learner->train.examples,
 								   &learner->valid.examples, &options, learner->env, report, err);
-	return nn_train(model->net, &learner->train.examples, &learner->valid.examples, &options,
+	return nn_train(learner->model->net, &learner->train.examples, &learner->valid.examples, &options,
 					learner->env, report, err);
 }
 
@@ -130,6 +119,13 @@ nn_learner_train_by(NnLearner *learner, NnTrainHook hook, void *ctx)
 {
 	learner->train_hook = hook;
 	learner->train_ctx = ctx;
+}
+
+void
+nn_learner_checkpoint(NnLearner *learner, const NnCheckpoints *checkpoints)
+{
+	learner->checkpoints = *checkpoints;
+	learner->checkpoints.n_done = 0;
 }
 
 /* ---- the calls -------------------------------------------------------------------------- */
@@ -157,7 +153,9 @@ round_weights(NnLearner *learner, NnError *err)
 
 /*
  * Train once more on all rows, for as many epochs as the first time and with the
- * scales fitted then.  A forecast's first training stopped early, and its best epoch had
+ * scales, the temperature and the thresholds fitted then: how much too sure a net is of rows that
+ * it has not seen is a matter of the network and of how long it learns, and hardly of a tenth more
+ * rows, while rows that it has seen would say that it is not sure enough.  A forecast's first training stopped early, and its best epoch had
  * the rates of that early epoch: they are planned for all of them again.  The report stays that of the first training: there are no
  * unseen rows left to ask.
  */
@@ -173,7 +171,10 @@ refit(NnLearner *learner, NnTrainReport *report, NnError *err)
 	if (learner->task != NN_TASK_FORECAST)
 		learner->options.epochs = n_epochs;
 	NN_TRY(nn_learner_make_parts(learner, true, err));
-	NN_TRY(train_once(learner, n_epochs, report, err));
+	NN_TRY(begin_net(learner, err));
+	NN_TRY(train_net(learner, n_epochs, report, err));
+	if (report->is_stopped)
+		return nn_fail(err, NN_ECANCELED, "the refit was stopped");
 	if (tensor != NULL)
 		memcpy(nn_net_find_tensor(learner->model->net, "scale")->data, scale, sizeof(scale));
 	learner->report.is_refitted = true;
@@ -194,6 +195,34 @@ refit_unseen(NnLearner *learner, NnError *err)
 	return status;
 }
 
+/* The training that the report is of; one whose result is known already is not done again. */
+static NnStatus
+train_first(NnLearner *learner, NnTrainReport *report, NnError *err)
+{
+	const NnCheckpoints *checkpoints = &learner->checkpoints;
+	bool		is_first = learner->options.refit == 1 && learner->valid.examples.n > 0 && checkpoints->ask != NULL;
+	bool		is_there = false;
+
+	NN_TRY(begin_net(learner, err));
+	if (is_first)
+		NN_TRY(nn_first_load(checkpoints, learner->model->net, learner->env, report, &is_there, err));
+	if (!is_there)
+		NN_TRY(train_net(learner, learner->options.epochs, report, err));
+	if (is_first && !is_there && !report->is_stopped)
+		NN_TRY(nn_first_save(checkpoints, learner->model->net, learner->env, report, err));
+	learner->checkpoints.n_done = 1;
+	return NN_OK;
+}
+
+static bool
+wants_refit(const NnLearner *learner)
+{
+	const NnCheckpoints *checkpoints = &learner->checkpoints;
+
+	return learner->options.refit == 1 && learner->valid.examples.n > 0 && !learner->report.train.is_stopped &&
+		(checkpoints->ask == NULL || checkpoints->ask(checkpoints->ctx) != NN_WISH_STOP);
+}
+
 NnStatus
 nn_learner_train(NnLearner *learner, const NnLearnReport **report, NnError *err)
 {
@@ -204,16 +233,21 @@ nn_learner_train(NnLearner *learner, const NnLearnReport **report, NnError *err)
 		return nn_fail(err, NN_EINTERNAL, "training before the plan");
 	memset(own, 0, sizeof(*own));
 	own->plan = learner->plan;
-	NN_TRY(train_once(learner, learner->options.epochs, &own->train, err));
+	NN_TRY(train_first(learner, &own->train, err));
 	NN_TRY(round_weights(learner, err));
 	if (learner->task == NN_TASK_CLASSIFY || learner->task == NN_TASK_REGRESS)
-		NN_TRY(nn_fit_scales(learner->model->net, &learner->valid.examples, learner->env, err));
+		NN_TRY(nn_learner_decide(learner, err));
 	NN_TRY(nn_learner_measure(learner, err));
+	NN_TRY(nn_learner_describe_rows(learner, &own->baseline, err));
 	n_bytes = nn_learner_bytes(learner) + own->train.peak_bytes;
 	if (n_bytes > learner->peak_bytes)
 		learner->peak_bytes = n_bytes;
-	if (learner->options.refit == 1 && learner->valid.examples.n > 0)
+	if (wants_refit(learner))
+	{
+		if (learner->is_measured_kept)
+			NN_TRY(nn_learner_write(learner, &learner->measured, err));
 		NN_TRY(refit_unseen(learner, err));
+	}
 	*report = own;
 	return NN_OK;
 }
@@ -228,4 +262,16 @@ NnStatus
 nn_learner_write(NnLearner *learner, NnArray *out, NnError *err)
 {
 	return nn_file_write(learner->model, float_kind(learner), out, err);
+}
+
+void
+nn_learner_keep_measured(NnLearner *learner)
+{
+	learner->is_measured_kept = true;
+}
+
+const NnArray *
+nn_learner_measured(const NnLearner *learner)
+{
+	return &learner->measured;
 }

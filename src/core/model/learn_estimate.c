@@ -119,6 +119,24 @@ nn_learner_team_bytes(const NnLearner *learner, int n_members)
 	return nn_size_add(shared, nn_size_mul((size_t) n_members - 1, nn_team_follow_bytes(spec, train, &options)));
 }
 
+/* The file of the weights before a refit; past a share of the limit it is on disk. */
+static size_t
+measured_bytes(const NnLearner *learner)
+{
+	const NnModel *model = learner->model;
+	size_t		n;
+
+	if (learner->options.refit != 1 || !learner->is_measured_kept)
+		return 0;
+	n = nn_size_mul((size_t) nn_spec_n_numbers(&model->spec), learner->options.weights == 1 ? 4 : 2);
+	if (model->vocabulary != NULL)
+		n = nn_size_add(n, nn_vocabulary_size_bytes(model->vocabulary));
+	if (model->features != NULL)
+		n = nn_size_add(n, 8 * (size_t) nn_feature_index_n(model->features));
+	n = nn_size_add(n, n / 2);	/* a growing array has room to spare */
+	return learner->env->map != NULL && n > learner->measured.map_bytes ? learner->measured.map_bytes : n;
+}
+
 void
 nn_learner_fill_plan(NnLearner *learner)
 {
@@ -138,7 +156,7 @@ nn_learner_fill_plan(NnLearner *learner)
 	plan->n_features = spec->wide == NN_WIDE_BAG ? spec->wide_inputs : 0;
 	plan->peak_bytes = nn_size_add(nn_learner_bytes(learner), net_bytes(learner, &train));
 	if (learner->options.refit == 1)
-		plan->peak_bytes = nn_size_add(plan->peak_bytes, sizeof(NnTrainReport));
+		plan->peak_bytes = nn_size_add(plan->peak_bytes, sizeof(NnTrainReport) + measured_bytes(learner));
 	plan->n_epochs = learner->options.epochs;
 	plan->batch = learner->options.batch;
 	plan->n_shards = train.shards < train.batch ? train.shards : train.batch;

@@ -113,13 +113,6 @@ begin_stream(NnArray *array)
 	return ok;
 }
 
-bool
-nn_learner_is_held_out(const NnLearner *learner, int64_t i, double share, const bool *is_label_kept)
-{
-	return nn_learner_falls_under(learner, i, share) &&
-		(learner->task != NN_TASK_CLASSIFY || is_label_kept[nn_learner_row(learner, i)->label]);
-}
-
 /* ---- what words become -------------------------------------------------------------------- */
 
 /* A distinct word as the bag knows it: folded, where the tokenizer keeps texts exact. */
@@ -205,7 +198,7 @@ count_word(NnLearner *learner, int32_t word, int32_t times, bool has_ngrams)
 
 /* Count every feature of the rows to train on; times (distinct words) is scratch. */
 static NnStatus
-count_all(NnLearner *learner, double share, const bool *is_label_kept, int32_t *times)
+count_all(NnLearner *learner, const NnSplit *split, int32_t *times)
 {
 	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
 	{
@@ -213,7 +206,7 @@ count_all(NnLearner *learner, double share, const bool *is_label_kept, int32_t *
 
 		if ((i & 255) == 0 && learner->env->poll(learner->env->ctx) != 0)
 			return NN_ECANCELED;
-		if (!nn_learner_is_held_out(learner, i, share, is_label_kept))
+		if (!nn_learner_is_held_out(learner, i, split))
 			NN_TRY(count_row(learner, row, times));
 	}
 	for (int32_t w = 0; w < nn_lexicon_n(learner->lexicon); w++)
@@ -223,7 +216,7 @@ count_all(NnLearner *learner, double share, const bool *is_label_kept, int32_t *
 }
 
 NnStatus
-nn_learner_count_features(NnLearner *learner, double share, const bool *is_label_kept, NnError *err)
+nn_learner_count_features(NnLearner *learner, const NnSplit *split, NnError *err)
 {
 	int32_t		n_words = nn_lexicon_n(learner->lexicon);
 	int32_t    *times = learner->env->alloc(learner->env->ctx, ((size_t) n_words + 1) * sizeof(int32_t));
@@ -232,7 +225,7 @@ nn_learner_count_features(NnLearner *learner, double share, const bool *is_label
 	if (times == NULL)
 		status = NN_ENOMEM;
 	if (status == NN_OK)
-		status = count_all(learner, share, is_label_kept, times);
+		status = count_all(learner, split, times);
 	learner->env->release(learner->env->ctx, times);
 	if (status != NN_OK)
 		return nn_fail(err, status, "%s", nn_status_text(status));
@@ -387,6 +380,23 @@ nn_part_append_steps(const NnLearner *learner, NnPart *part, const NnRow *row, i
 	return push_i64(&part->step_start, (int64_t) part->values.n / E);
 }
 
+/* 1 for each label of the row, 0 for the others. */
+static bool
+append_labels(const NnLearner *learner, NnPart *part, const NnRow *row)
+{
+	int			n;
+	const int32_t *labels = nn_learner_row_labels(learner, row, &n);
+	size_t		C = (size_t) learner->model->spec.n_outputs;
+	float	   *target = nn_array_push(&part->target, C);
+
+	if (target == NULL)
+		return false;
+	memset(target, 0, C * sizeof(float));
+	for (int k = 0; k < n; k++)
+		target[learner->label_rank[labels[k]]] = 1.0f;
+	return true;
+}
+
 static bool
 append_example(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t *n_cut)
 {
@@ -404,6 +414,8 @@ append_example(const NnLearner *learner, NnPart *part, const NnRow *row, int64_t
 		if (model->features != NULL)
 			ok = ok && append_bag(learner, part, row);
 	}
+	if (ok && learner->is_multi_label)
+		return append_labels(learner, part, row);
 	if (ok && learner->task == NN_TASK_CLASSIFY)
 		return push_i32(&part->label, learner->label_rank[row->label]);
 	if (ok)
@@ -449,9 +461,9 @@ close_part(const NnLearner *learner, NnPart *part, int64_t n)
 	examples->is_running = learner->task == NN_TASK_LANGUAGE && learner->options.running == 1;
 }
 
-/* Encode all rows into the two parts; everything is training if asked so. */
+/* Encode all rows into the two parts. */
 NnStatus
-nn_learner_fill_parts(NnLearner *learner, double share, const bool *is_label_kept, NnError *err)
+nn_learner_fill_parts(NnLearner *learner, const NnSplit *split, NnError *err)
 {
 	NnPart	   *parts[2] = {&learner->train, &learner->valid};
 	int64_t		n[2] = {0, 0};
@@ -471,7 +483,7 @@ nn_learner_fill_parts(NnLearner *learner, double share, const bool *is_label_kep
 	{
 		const NnRow *row = nn_learner_row(learner, learner->sorted[i]);
 		bool		ok;
-		bool		p = nn_learner_is_held_out(learner, learner->sorted[i], share, is_label_kept);
+		bool		p = nn_learner_is_held_out(learner, learner->sorted[i], split);
 
 		ok = nn_task_is_pooled(learner->task) ?
 			append_example(learner, parts[p], row, &learner->plan.n_truncated) :

@@ -1,5 +1,5 @@
 /*
- * model/learn_measure.c: what the held-out rows show of a trained model.
+ * model/learn_measure.c: what the held-out rows show of a trained model; of labels, learn_decide.c has seen it.
  */
 #include "model/learn_private.h"
 
@@ -12,26 +12,7 @@
 #define BATCH_SEQUENCES	64
 #define BATCH_TOKENS	8192
 
-/* ---- labels and numbers ------------------------------------------------------------- */
-
-static NnStatus
-count_labels(NnLearner *learner, NnError *err)
-{
-	NnLearnReport *report = &learner->report;
-	size_t		C = (size_t) learner->model->spec.n_outputs;
-	NnArena    *arena = learner->model->arena;
-
-	report->per_class = NN_ALLOC(arena, NnClassMetrics, C);
-	report->n_label_rows = NN_ALLOC(arena, int64_t, C);
-	if (report->per_class == NULL || report->n_label_rows == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	for (size_t i = 0; i < learner->rows.n; i++)
-		report->n_label_rows[learner->label_rank[((const NnRow *) learner->rows.data)[i].label]]++;
-
-	/* a confusion matrix of thousands of labels helps nobody */
-	report->confusion = C <= 200 ? NN_ALLOC(arena, int64_t, C * C) : NULL;
-	return NN_OK;
-}
+/* ---- numbers ------------------------------------------------------------- */
 
 static void
 measure_regression(NnLearner *learner, float *out, NnArena *arena)
@@ -50,26 +31,17 @@ measure_regression(NnLearner *learner, float *out, NnArena *arena)
 	nn_metrics_regress(valid->n, predicted, target, &learner->report.held_out);
 }
 
-/* Labels and numbers. */
+/* Numbers. */
 static NnStatus
-measure_pooled(NnLearner *learner, NnArena *arena, NnError *err)
+measure_numbers(NnLearner *learner, NnArena *arena, NnError *err)
 {
 	const NnExamples *valid = &learner->valid.examples;
-	NnLearnReport *report = &learner->report;
-	int			C = learner->model->spec.n_outputs;
-	float	   *out = NN_TAKE(arena, float, (size_t) valid->n * (size_t) C);
+	float	   *out = NN_TAKE(arena, float, (size_t) valid->n * (size_t) learner->model->spec.n_outputs);
 
 	if (out == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	NN_TRY(nn_outputs(learner->model->net, valid, learner->env, out, NULL, NULL, err));
-	if (learner->task == NN_TASK_REGRESS)
-	{
-		measure_regression(learner, out, arena);
-		return NN_OK;
-	}
-	nn_softmax_rows(valid->n, C, out, C);
-	nn_metrics_classify(valid->n, C, out, valid->label, &report->held_out, report->per_class,
-						report->confusion);
+	measure_regression(learner, out, arena);
 	return NN_OK;
 }
 
@@ -206,9 +178,7 @@ nn_learner_measure(NnLearner *learner, NnError *err)
 	NnStatus	status;
 
 	nn_sequence_metrics_init(&learner->report.sequence);
-	if (learner->task == NN_TASK_CLASSIFY)
-		NN_TRY(count_labels(learner, err));
-	if (learner->valid.examples.n == 0)
+	if (learner->valid.examples.n == 0 || learner->task == NN_TASK_CLASSIFY)
 		return NN_OK;
 	arena = nn_arena_create(learner->env);
 	scratch = nn_arena_create(learner->env);
@@ -217,7 +187,7 @@ nn_learner_measure(NnLearner *learner, NnError *err)
 	else if (learner->task == NN_TASK_FORECAST)
 		status = nn_learner_judge_forecast(learner, arena, scratch, err);
 	else
-		status = nn_task_is_pooled(learner->task) ? measure_pooled(learner, arena, err) :
+		status = nn_task_is_pooled(learner->task) ? measure_numbers(learner, arena, err) :
 			measure_tokens(learner, arena, scratch, err);
 	nn_arena_destroy(scratch);
 	nn_arena_destroy(arena);

@@ -3,10 +3,7 @@
  *
  * Rows are put in the order of their hashes first: whatever order the host read
  * them in, the same rows give the same plan, the same batches and so the same
- * weights.  A row is held out if its input's hash falls under the share asked
- * for; so equal inputs are on one side, and a row that was held out once stays so
- * when the table grows.  A label all of whose rows would be held out gives them
- * back to training.
+ * weights.  Which of them are held out is learn_split.c's.
  */
 #include "model/learn_private.h"
 
@@ -14,12 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/rng.h"
-
-/* At most so many rows are held out: the standard error of an accuracy is then under 0.7 points. */
-#define MAX_HELD_OUT	5000
-
-/* ---- order and split -------------------------------------------------------------- */
+/* ---- order -------------------------------------------------------------- */
 
 /* By (input hash, target hash); equal rows need no order. */
 static bool
@@ -84,33 +76,6 @@ sort_rows(NnLearner *learner, NnError *err)
 	if (!learner->is_ordered)
 		nn_learner_sort(learner, sorted, n, is_row_before);
 	return NN_OK;
-}
-
-/* The share of rows to hold out. */
-static double
-held_out_share(const NnLearner *learner)
-{
-	double		n = (double) learner->rows.n;
-	double		share = learner->options.validation;
-
-	return (share * n > MAX_HELD_OUT) ? MAX_HELD_OUT / n : share;
-}
-
-bool
-nn_learner_falls_under(const NnLearner *learner, int64_t i, double share)
-{
-	if (learner->is_ordered)
-		return (double) i >= (1.0 - share) * (double) learner->rows.n && share > 0.0;
-	return (double) (nn_mix64(nn_learner_row(learner, i)->input_hash) >> 11) * 0x1.0p-53 < share;
-}
-
-/* Mark in is_label_kept which labels have a row outside the held-out part. */
-static void
-find_kept_labels(const NnLearner *learner, double share, bool *is_label_kept)
-{
-	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
-		if (!nn_learner_falls_under(learner, i, share))
-			is_label_kept[nn_learner_row(learner, i)->label] = true;
 }
 
 /* ---- labels -------------------------------------------------------------------------- */
@@ -179,7 +144,13 @@ check_rows(const NnLearner *learner, NnError *err)
 	{
 		int			C = nn_lexicon_n(learner->label_lexicon);
 
-		if (C < 2)
+		if (C == 0)
+		{
+			nn_fail(err, NN_EDATA, "no row has a label");
+			nn_fail_detail(err, "All %zu arrays of labels are empty.", learner->rows.n);
+			return nn_fail_hint(err, "Is the target column the right one?");
+		}
+		if (C < 2 && !learner->is_multi_label)
 		{
 			nn_fail(err, NN_EDATA, "all rows have the same label");
 			nn_fail_detail(err, "All %zu rows are labeled \"%.*s\".", learner->rows.n,
@@ -215,6 +186,38 @@ check_rows(const NnLearner *learner, NnError *err)
 
 /* ---- standardization ------------------------------------------------------------------ */
 
+/* Numbers read between two polls: some milliseconds, also where each is in a cache line of its own. */
+#define POLL_NUMBERS	(1024 * 1024)
+
+/* The sum over channel e of x - mean, or of its square. */
+static NnStatus
+sum_channel(const NnLearner *learner, int e, double mean, bool is_squared, double *sum, NnError *err)
+{
+	int			E = learner->model->n_channels;
+	int64_t		n_read = 0;
+
+	*sum = 0.0;
+	for (int64_t i = 0; i < learner->n_sorted; i++)
+	{
+		const NnRow *row = nn_learner_row(learner, learner->sorted[i]);
+		const float *x = (const float *) learner->floats.data + row->start;
+
+		for (int64_t j = e; j < (int64_t) row->n * learner->n_channels; j += E)
+		{
+			double		d = (double) x[j] - mean;
+
+			*sum += is_squared ? d * d : d;
+		}
+		n_read += row->n;
+		if (n_read < POLL_NUMBERS)
+			continue;
+		n_read = 0;
+		if (learner->env->poll(learner->env->ctx) != 0)
+			return nn_fail(err, NN_ECANCELED, "training was canceled");
+	}
+	return NN_OK;
+}
+
 /*
  * Mean and 1 / deviation of each channel over all rows, in hash order like
  * everything else: sums in another order could differ in the last bit.
@@ -232,27 +235,13 @@ standardize_input(NnLearner *learner, NnError *err)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	for (int e = 0; e < E; e++)
 	{
-		double		sum = 0.0;
-		double		squares = 0.0;
+		double		sum;
+		double		squares;
 		double		mean;
 
-		for (int64_t i = 0; i < learner->n_sorted; i++)
-		{
-			const NnRow *row = nn_learner_row(learner, learner->sorted[i]);
-			const float *x = (const float *) learner->floats.data + row->start;
-
-			for (int64_t j = e; j < (int64_t) row->n * learner->n_channels; j += E)
-				sum += (double) x[j];
-		}
+		NN_TRY(sum_channel(learner, e, 0.0, false, &sum, err));
 		mean = sum / n;
-		for (int64_t i = 0; i < learner->n_sorted; i++)
-		{
-			const NnRow *row = nn_learner_row(learner, learner->sorted[i]);
-			const float *x = (const float *) learner->floats.data + row->start;
-
-			for (int64_t j = e; j < (int64_t) row->n * learner->n_channels; j += E)
-				squares += ((double) x[j] - mean) * ((double) x[j] - mean);
-		}
+		NN_TRY(sum_channel(learner, e, mean, true, &squares, err));
 		squares = sqrt(squares / n);
 		model->input_mean[e] = (float) mean;
 		/* a channel that never changes says nothing */
@@ -317,54 +306,29 @@ check_input_option(NnLearner *learner, NnError *err)
 }
 
 static NnStatus
-make_parts(NnLearner *learner, double share, bool *is_label_kept, NnError *err)
+make_parts(NnLearner *learner, const NnSplit *split, NnError *err)
 {
 	int64_t		n_train = 0;
 
-	if (learner->task == NN_TASK_CLASSIFY)
-		find_kept_labels(learner, share, is_label_kept);
 	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
-		n_train += !nn_learner_falls_under(learner, i, share);
+		n_train += !nn_learner_is_held_out(learner, i, split);
 	NN_TRY(nn_learner_choose_spec(learner, n_train, err));
 	if (learner->kind == NN_VALUE_NUMBERS)
 		NN_TRY(standardize_input(learner, err));
 	if (learner->kind != NN_VALUE_NUMBERS || nn_task_writes_text(learner->task))
-		NN_TRY(nn_learner_learn_text(learner, share, is_label_kept, err));
+		NN_TRY(nn_learner_learn_text(learner, split, err));
 	NN_TRY(nn_spec_check(&learner->model->spec, err));
-	return nn_learner_fill_parts(learner, share, is_label_kept, err);
+	return nn_learner_fill_parts(learner, split, err);
 }
 
 NnStatus
 nn_learner_make_parts(NnLearner *learner, bool is_all_training, NnError *err)
 {
-	int			C = nn_lexicon_n(learner->label_lexicon);
-	double		share = is_all_training ? 0.0 : held_out_share(learner);
-	bool	   *is_label_kept;
-	NnStatus	status;
+	const NnSplit nothing = {0};
 
 	if (learner->task == NN_TASK_FORECAST)
 		return nn_learner_make_windows(learner, is_all_training, err);
-	is_label_kept = learner->env->alloc(learner->env->ctx, (size_t) C + 1);
-	if (is_label_kept == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	status = make_parts(learner, share, is_label_kept, err);
-	learner->env->release(learner->env->ctx, is_label_kept);
-	return status;
-}
-
-/* A few different inputs, repeated, may all fall under the share; then nothing is held out. */
-static bool
-is_all_held_out(const NnLearner *learner)
-{
-	double		share = held_out_share(learner);
-
-	/* of a forecast's rows the ends are held out, not the whole */
-	if (learner->task == NN_TASK_FORECAST)
-		return false;
-	for (int64_t i = 0; i < (int64_t) learner->rows.n; i++)
-		if (!nn_learner_falls_under(learner, i, share))
-			return false;
-	return true;
+	return make_parts(learner, is_all_training ? &nothing : &learner->split, err);
 }
 
 NnStatus
@@ -372,6 +336,7 @@ nn_learner_plan(NnLearner *learner, NnPlan *plan, NnError *err)
 {
 	NN_TRY(check_rows(learner, err));
 	NN_TRY(check_input_option(learner, err));
+	NN_TRY(nn_learner_check_weights(learner, err));
 	NN_TRY(sort_rows(learner, err));
 	if (learner->task == NN_TASK_CLASSIFY || learner->task == NN_TASK_TAG)
 		NN_TRY(rank_labels(learner, err));
@@ -379,7 +344,8 @@ nn_learner_plan(NnLearner *learner, NnPlan *plan, NnError *err)
 		standardize_target(learner);
 	if (learner->task == NN_TASK_TAG)
 		NN_TRY(read_scheme(learner->model, nn_lexicon_n(learner->label_lexicon), err));
-	NN_TRY(nn_learner_make_parts(learner, is_all_held_out(learner), err));
+	NN_TRY(nn_learner_choose_split(learner, err));
+	NN_TRY(nn_learner_make_parts(learner, false, err));
 	nn_learner_fill_plan(learner);
 	learner->is_planned = true;
 	*plan = learner->plan;

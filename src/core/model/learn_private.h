@@ -3,9 +3,12 @@
  *
  *   learn_rows.c      rows -> streams of word numbers or floats, targets
  *   learn_texts.c     a text -> word numbers, by the unit that the task reads
- *   learn_plan.c      order, split, labels, standardization
+ *   learn_plan.c      order, labels, standardization
+ *   learn_split.c     which rows are held out
  *   learn_warm.c      what is taken over from a model to start from
  *   learn_warm_bag.c  what the bag takes over from a language model
+ *   learn_again.c     what is taken over from an earlier version of the same model
+ *   learn_baseline.c  what later inputs are compared with
  *   learn_documents.c language: what texts are about
  *   learn_spec.c      options by recipe, vocabulary, network
  *   learn_estimate.c  the plan's figures: memory, seconds
@@ -13,8 +16,10 @@
  *   learn_tokens.c    examples of tags and of texts that are written
  *   learn_windows.c   forecasts: series -> windows as examples, and their network
  *   learn_linear.c    forecasts: the linear branch's solution
+ *   learn_weights.c   what a row counts by its label
  *   learn.c           training, scales, refit
- *   learn_measure.c   what held-out rows show
+ *   learn_decide.c    how to decide: branch scales, temperature, thresholds; figures of labels
+ *   learn_measure.c   what held-out rows show of the other tasks
  *   learn_judge.c     what held-out windows show of a forecast
  */
 #ifndef NN_LEARN_PRIVATE_H
@@ -96,6 +101,7 @@ struct NnLearner
 	size_t		peak_bytes;
 	NnTrainHook train_hook;		/* NULL: nn_train() */
 	void	   *train_ctx;
+	NnCheckpoints checkpoints;	/* ask is NULL: there are none */
 	bool		is_planned;
 
 	/* rows */
@@ -108,6 +114,8 @@ struct NnLearner
 	NnLexicon  *form_lexicon;	/* tag: tokens as written; words are numbers in it, lexicon has them folded */
 	bool		is_ordered;		/* rows are one text in the order they came in */
 	const NnModel *warm;		/* the model to start from, or NULL */
+	const NnModel *former;		/* the version to go on from, or NULL */
+	const NnSplit *earlier;		/* ... and what it held out */
 	int			n_channels;		/* of the first row with any; 0 until then */
 	int			n_steps;		/* of the first row */
 	bool		is_one_length;
@@ -119,10 +127,14 @@ struct NnLearner
 	NnArray		vectors;		/* float */
 
 	/* plan */
+	NnSplit		split;			/* of the first training; a refit holds nothing out */
+	NnArray		exceptions;		/* uint64: the split's */
 	int64_t		n_sorted;
 	int32_t    *sorted;			/* row numbers in hash order */
 	int32_t    *label_rank;		/* label lexicon number -> label (byte order) */
 	NnModel    *model;
+	bool		is_measured_kept;
+	NnArray		measured;		/* bytes: the model's file before the refit */
 	NnArray		bag_key;		/* uint64: hash of each distinct word as the bag knows it; 0: left out */
 	NnFeatureCounter *counter;
 	NnArray		uses;			/* NnWordUse of each distinct word */
@@ -138,6 +150,9 @@ struct NnLearner
 	NnWindowing windowing;
 	NnPart		train;
 	NnPart		valid;
+	bool		is_multi_label;
+	NnLexicon  *weighed;		/* labels with a weight of their own ... */
+	NnArray		weights;		/* float: ... and the weights */
 	float	   *class_weight;	/* (C) or NULL */
 	NnPlan		plan;
 	NnLearnReport report;
@@ -145,6 +160,14 @@ struct NnLearner
 
 /* NN_ELIMIT, with what to do, if the learner's bytes and more would pass the limit; keeps the peak. */
 NnStatus	nn_learner_check_memory(NnLearner *learner, size_t more, NnError *err);
+
+/* Labels of a row, as numbers in the label lexicon. */
+static inline const int32_t *
+nn_learner_row_labels(const NnLearner *learner, const NnRow *row, int *n)
+{
+	*n = learner->is_multi_label ? row->target_n : 1;
+	return learner->is_multi_label ? (const int32_t *) learner->target_words.data + row->target_start : &row->label;
+}
 
 static inline const NnRow *
 nn_learner_row(const NnLearner *learner, int64_t i)
@@ -167,11 +190,16 @@ void		nn_learner_sort(const NnLearner *learner, int32_t *numbers, int64_t n, NnI
 /* Do the bytes of word a stand before those of word b? */
 bool		nn_lexicon_is_before(const NnLexicon *lexicon, int32_t a, int32_t b);
 
-/* Split and encode all rows; nothing is held out if is_all_training. */
+/* Encode all rows into both parts; nothing is held out if is_all_training. */
 NnStatus	nn_learner_make_parts(NnLearner *learner, bool is_all_training, NnError *err);
 
-/* Is row i in the share to hold out?  By its input's hash; of one running text, at its end. */
-bool		nn_learner_falls_under(const NnLearner *learner, int64_t i, double share);
+/* ---- learn_split.c ------------------------------------------------------------ */
+
+/* Choose the learner's split. */
+NnStatus	nn_learner_choose_split(NnLearner *learner, NnError *err);
+
+/* Is row i held out?  By its input's hash; of one running text, at its end. */
+bool		nn_learner_is_held_out(const NnLearner *learner, int64_t i, const NnSplit *split);
 
 /* ---- learn_spec.c ------------------------------------------------------------ */
 
@@ -182,7 +210,15 @@ NnInputKind nn_learner_input_kind(const NnLearner *learner);
 NnStatus	nn_learner_choose_spec(NnLearner *learner, int64_t n_train, NnError *err);
 
 /* Vocabulary and feature index of a model that reads or writes text. */
-NnStatus	nn_learner_learn_text(NnLearner *learner, double share, const bool *is_label_kept, NnError *err);
+NnStatus	nn_learner_learn_text(NnLearner *learner, const NnSplit *split, NnError *err);
+
+/* ---- learn_weights.c ---------------------------------------------------------- */
+
+/* Every label that was weighed is a row's. */
+NnStatus	nn_learner_check_weights(const NnLearner *learner, NnError *err);
+
+/* class_weight for the training part as it is. */
+NnStatus	nn_learner_weigh_classes(NnLearner *learner, NnError *err);
 
 /* ---- learn_warm.c ------------------------------------------------------------ */
 
@@ -209,6 +245,17 @@ NnStatus	nn_learner_start_bag(NnLearner *learner, NnError *err);
 /* Bytes that takes beside the parts. */
 size_t		nn_learner_start_bag_bytes(const NnLearner *learner);
 
+/* ---- learn_again.c ------------------------------------------------------------ */
+
+/* Sizes of the earlier version, where none are asked for, so that its weights fit. */
+void		nn_learner_follow_former(NnLearner *learner);
+
+/* What it learned, into the new net. */
+NnStatus	nn_learner_start_again(NnLearner *learner, NnError *err);
+
+/* ---- learn_baseline.c --------------------------------------------------------- */
+NnStatus	nn_learner_describe_rows(NnLearner *learner, NnBaseline *baseline, NnError *err);
+
 /* ---- learn_documents.c -------------------------------------------------------- */
 
 /* Which words get a vector, into the model's features and spec. */
@@ -230,21 +277,17 @@ void		nn_learner_train_options(const NnLearner *learner, NnTrainOptions *options
 
 /* ---- learn_examples.c ------------------------------------------------------ */
 
-/* ... and is the row held out?  A label without a row outside the share keeps its rows. */
-bool		nn_learner_is_held_out(const NnLearner *learner, int64_t i, double share,
-								   const bool *is_label_kept);
-
 /* The bag's keys of all distinct words. */
 NnStatus	nn_learner_key_words(NnLearner *learner, NnError *err);
 
 /* Count the features of the rows to train on. */
-NnStatus	nn_learner_count_features(NnLearner *learner, double share, const bool *is_label_kept, NnError *err);
+NnStatus	nn_learner_count_features(NnLearner *learner, const NnSplit *split, NnError *err);
 
 /* Tokens and n-gram rows of every distinct word. */
 NnStatus	nn_learner_use_words(NnLearner *learner, NnError *err);
 
 /* Rows -> examples of both parts, in hash order. */
-NnStatus	nn_learner_fill_parts(NnLearner *learner, double share, const bool *is_label_kept, NnError *err);
+NnStatus	nn_learner_fill_parts(NnLearner *learner, const NnSplit *split, NnError *err);
 void		nn_part_init(NnPart *part, const NnEnv *env, size_t map_bytes);
 void		nn_part_free(NnPart *part);
 size_t		nn_part_bytes(const NnPart *part);
@@ -282,6 +325,11 @@ size_t		nn_learner_linear_bytes(const NnLearner *learner);
 
 /* Figures of held-out windows, in the series' own units, into report.sequence. */
 NnStatus	nn_learner_judge_forecast(NnLearner *learner, NnArena *arena, NnArena *scratch, NnError *err);
+
+/* ---- learn_decide.c ------------------------------------------------------------- */
+
+/* Labels and numbers: branch scales; labels: temperature and thresholds, and all that held-out rows say of them. */
+NnStatus	nn_learner_decide(NnLearner *learner, NnError *err);
 
 /* ---- learn_measure.c ------------------------------------------------------------ */
 

@@ -16,6 +16,9 @@
 /* A label is a name: longer ones are texts in the wrong column. */
 #define MAX_LABEL_BYTES	1000
 
+/* Where rows have many labels, each holds a number for every label. */
+#define MAX_MANY_LABELS	5000
+
 /*
  * A stream is kept in memory up to this share of the limit, and in a temporary file
  * beyond it: what grows with the rows then never reaches the limit, and training
@@ -34,7 +37,10 @@ static const struct
 	{offsetof(NnLearner, words), sizeof(int32_t), true},
 	{offsetof(NnLearner, target_words), sizeof(int32_t), true},
 	{offsetof(NnLearner, floats), sizeof(float), true},
+	{offsetof(NnLearner, measured), 1, true},
+	{offsetof(NnLearner, exceptions), sizeof(uint64_t), false},
 	{offsetof(NnLearner, bag_key), sizeof(uint64_t), false},
+	{offsetof(NnLearner, weights), sizeof(float), false},
 	{offsetof(NnLearner, vector_word), sizeof(int32_t), false},
 	{offsetof(NnLearner, vectors), sizeof(float), false},
 	{offsetof(NnLearner, uses), sizeof(NnWordUse), false},
@@ -93,6 +99,7 @@ nn_learner_create(NnLearner **learner_out, NnTask task, NnValueKind kind, const 
 	if (learner->windowing.arena == NULL || nn_lexicon_create(&learner->lexicon, env) != NN_OK ||
 		nn_lexicon_create(&learner->label_lexicon, env) != NN_OK ||
 		nn_lexicon_create(&learner->form_lexicon, env) != NN_OK ||
+		nn_lexicon_create(&learner->weighed, env) != NN_OK ||
 		nn_model_create(&learner->model, env, err) != NN_OK)
 	{
 		nn_learner_destroy(learner);
@@ -106,6 +113,12 @@ nn_learner_create(NnLearner **learner_out, NnTask task, NnValueKind kind, const 
 			kind == NN_VALUE_WORDS ? NN_UNIT_GIVEN : NN_UNIT_WORD;
 	learner->is_ordered = task == NN_TASK_LANGUAGE && options->order_by[0] != '\0';
 	return NN_OK;
+}
+
+void
+nn_learner_expect_many_labels(NnLearner *learner)
+{
+	learner->is_multi_label = true;
 }
 
 void
@@ -124,6 +137,7 @@ nn_learner_destroy(NnLearner *learner)
 	nn_lexicon_destroy(learner->lexicon);
 	nn_lexicon_destroy(learner->label_lexicon);
 	nn_lexicon_destroy(learner->form_lexicon);
+	nn_lexicon_destroy(learner->weighed);
 	nn_feature_counter_destroy(learner->counter);
 	nn_model_destroy(learner->model);
 	env->release(env->ctx, learner->sorted);
@@ -141,7 +155,7 @@ nn_learner_bytes(const NnLearner *learner)
 	n += nn_part_bytes(&learner->train) + nn_part_bytes(&learner->valid);
 	n += nn_arena_bytes(learner->windowing.arena);
 	n += nn_lexicon_size_bytes(learner->lexicon) + nn_lexicon_size_bytes(learner->label_lexicon);
-	n += nn_lexicon_size_bytes(learner->form_lexicon);
+	n += nn_lexicon_size_bytes(learner->form_lexicon) + nn_lexicon_size_bytes(learner->weighed);
 	if (learner->counter != NULL)
 		n += nn_feature_counter_size_bytes(learner->counter);
 	n += nn_model_bytes(learner->model);
@@ -185,23 +199,11 @@ nn_learner_check_memory(NnLearner *learner, size_t more, NnError *err)
 
 /* ---- one row ------------------------------------------------------------------- */
 
-static uint64_t
-hash_words(const NnValue *value)
-{
-	uint64_t	hash = 0;
-
-	if (value->kind == NN_VALUE_TEXT)
-		return nn_hash_bytes(value->text, value->n_bytes, 1);
-	for (int i = 0; i < value->n_words; i++)
-		hash = nn_mix64(hash) ^ nn_hash_bytes(value->words[i], value->word_bytes[i], 2);
-	return hash;
-}
-
 static NnStatus
 add_words(NnLearner *learner, const NnValue *input, int32_t number, NnRow *row, NnError *err)
 {
 	row->start = (int64_t) learner->words.n;
-	row->input_hash = hash_words(input);
+	row->input_hash = nn_input_hash(input);
 	NN_TRY(nn_learner_add_words(learner, input, number, &learner->words, err));
 	row->n = (int32_t) ((int64_t) learner->words.n - row->start);
 	return NN_OK;
@@ -232,7 +234,7 @@ add_numbers(NnLearner *learner, const NnValue *input, NnRow *row, NnError *err)
 		learner->longest = input->n_steps;
 	row->start = (int64_t) learner->floats.n;
 	row->n = input->n_steps;
-	row->input_hash = nn_hash_bytes(input->numbers, n * sizeof(float), 3);
+	row->input_hash = nn_input_hash(input);
 	place = nn_array_push(&learner->floats, n);
 	if (place == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
@@ -274,6 +276,33 @@ add_label(NnLearner *learner, const char *label, size_t n_bytes, int32_t row, in
 	return NN_OK;
 }
 
+/* Labels of a row, each once, in any order. */
+static NnStatus
+add_labels(NnLearner *learner, const NnValue *labels, int32_t number, NnRow *row, NnError *err)
+{
+	if (labels == NULL || labels->kind != NN_VALUE_WORDS)
+		return nn_fail(err, NN_EINTERNAL, "labels of a row are missing");
+	for (int i = 0; i < labels->n_words; i++)
+	{
+		const char *label = labels->words[i];
+		size_t		n_bytes = labels->word_bytes[i];
+		int32_t		known = n_bytes <= MAX_LABEL_BYTES ?
+		nn_lexicon_find(learner->label_lexicon, label, (int) n_bytes) : -1;
+		int32_t    *place;
+
+		if (known >= 0 && nn_lexicon_get(learner->label_lexicon, known)->last_row == number)
+			continue;
+		place = nn_array_push(&learner->target_words, 1);
+		if (place == NULL)
+			return nn_fail(err, NN_ENOMEM, "out of memory");
+		NN_TRY(add_label(learner, label, n_bytes, number, MAX_MANY_LABELS, place, err));
+		/* a sum: their order says nothing */
+		row->target_hash += nn_mix64(nn_lexicon_get(learner->label_lexicon, *place)->hash);
+		row->target_n++;
+	}
+	return NN_OK;
+}
+
 /* As many tags as the row has tokens. */
 static NnStatus
 add_tags(NnLearner *learner, const NnValue *tags, int32_t number, NnRow *row, NnError *err)
@@ -284,7 +313,7 @@ add_tags(NnLearner *learner, const NnValue *tags, int32_t number, NnRow *row, Nn
 	{
 		nn_fail(err, NN_EINVAL, "a row has not as many tags as tokens");
 		nn_fail_detail(err, "It has %d tokens and %d tags.", (int) row->n, tags->n_words);
-		return nn_fail_hint(err, "Tags belong to the elements of a text[]; of plain text they belong to the words as lstm_tag() shows them.");
+		return nn_fail_hint(err, "Tags belong to the elements of a text[]; of plain text they belong to the words as lstm_tag() shows them. Labels of a row as a whole are learned with task => 'classify'.");
 	}
 	for (int i = 0; i < tags->n_words; i++)
 	{
@@ -306,6 +335,8 @@ add_target(NnLearner *learner, const NnTarget *target, int32_t number, NnRow *ro
 		case NN_TASK_REGRESS:
 			return add_number(target, row, err);
 		case NN_TASK_CLASSIFY:
+			if (learner->is_multi_label)
+				return add_labels(learner, target->value, number, row, err);
 			row->target_hash = nn_hash_bytes(target->label, target->n_bytes, 4);
 			return add_label(learner, target->label, target->n_bytes, number, NN_MAX_OUTPUTS, &row->label, err);
 		case NN_TASK_FORECAST:
@@ -324,7 +355,7 @@ add_target(NnLearner *learner, const NnTarget *target, int32_t number, NnRow *ro
 			return NN_OK;
 	}
 	row->target_n = (int32_t) ((int64_t) learner->target_words.n - row->target_start);
-	row->target_hash = hash_words(target->value);
+	row->target_hash = nn_input_hash(target->value);
 	return NN_OK;
 }
 

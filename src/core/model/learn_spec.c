@@ -112,6 +112,8 @@ nn_learner_choose_spec(NnLearner *learner, int64_t n_train, NnError *err)
 		options->embedding = learner->vector_width;
 	if (learner->warm != NULL)
 		nn_learner_follow_warm(learner);
+	if (learner->former != NULL)
+		nn_learner_follow_former(learner);
 	nn_recipe_resolve(options, &shape);
 	if (options->cell == (int) NN_CELL_NONE && !nn_task_is_pooled(learner->task))
 	{
@@ -129,6 +131,7 @@ nn_learner_choose_spec(NnLearner *learner, int64_t n_train, NnError *err)
 	spec->task = shape.task;
 	spec->input = shape.input;
 	spec->n_outputs = shape.n_outputs;
+	spec->is_multi_label = learner->is_multi_label;
 	choose_stack(spec, options, &shape);
 	model->max_tokens = options->max_tokens;
 	model->is_running = spec->task == NN_TASK_LANGUAGE && options->running == 1;
@@ -204,7 +207,7 @@ learn_vocabulary(NnLearner *learner, NnError *err)
 }
 
 NnStatus
-nn_learner_learn_text(NnLearner *learner, double share, const bool *is_label_kept, NnError *err)
+nn_learner_learn_text(NnLearner *learner, const NnSplit *split, NnError *err)
 {
 	NnModel    *model = learner->model;
 	NnOptions  *options = &learner->options;
@@ -219,7 +222,7 @@ nn_learner_learn_text(NnLearner *learner, double share, const bool *is_label_kep
 	if (model->spec.wide == NN_WIDE_BAG)
 	{
 		NN_TRY(nn_learner_key_words(learner, err));
-		NN_TRY(nn_learner_count_features(learner, share, is_label_kept, err));
+		NN_TRY(nn_learner_count_features(learner, split, err));
 		NN_TRY(nn_learner_count_warm(learner, &min_count, err));
 		if (nn_feature_index_learn(&model->features, learner->counter, min_count, options->bag_features, learner->env) != NN_OK)
 			return nn_fail(err, NN_ENOMEM, "out of memory");

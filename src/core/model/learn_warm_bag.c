@@ -23,7 +23,7 @@ bool
 nn_learner_has_documents(const NnLearner *learner)
 {
 	return learner->warm != NULL && learner->warm->spec.document > 0 && learner->kind != NN_VALUE_NUMBERS &&
-		(learner->task == NN_TASK_CLASSIFY || learner->task == NN_TASK_REGRESS);
+		((learner->task == NN_TASK_CLASSIFY && !learner->is_multi_label) || learner->task == NN_TASK_REGRESS);
 }
 
 int

@@ -94,7 +94,11 @@ order_series(NnLearner *learner, NnError *err)
 		NnRow	   *row = (NnRow *) learner->rows.data + learner->sorted[i];
 		size_t		n = (size_t) row->n * C;
 
-		memcpy(to, (const float *) learner->floats.data + row->start, n * sizeof(float));
+		if (!nn_env_copy(learner->env, to, (const float *) learner->floats.data + row->start, n * sizeof(float)))
+		{
+			nn_array_free(&ordered);
+			return nn_fail(err, NN_ECANCELED, "training was canceled");
+		}
 		row->start = to - (const float *) ordered.data;
 		to += n;
 	}

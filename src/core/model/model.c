@@ -17,6 +17,7 @@ nn_model_create(NnModel **model_out, const NnEnv *env, NnError *err)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	model->env = env;
 	model->target_scale = 1.0;
+	model->temperature = 1.0;
 	model->arena = nn_arena_create(env);
 	if (model->arena != NULL)
 		model->training = nn_arena_copy(model->arena, "", 0);

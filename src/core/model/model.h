@@ -34,6 +34,8 @@ typedef struct NnModel
 
 	/* classify, tag: labels in byte order; else NULL */
 	char	  **labels;			/* (C), 0-terminated UTF-8 */
+	double		temperature;	/* classify: probabilities are those of the outputs over it; 1: as they are */
+	float	   *threshold;		/* (C) many labels: a label is answered from this probability on; else NULL */
 	NnTagScheme scheme;			/* tag: what the labels mean; the arena's */
 	uint8_t    *allowed;		/* tag: which may follow which (nn/crf.h); NULL unless they are BIO */
 

@@ -124,7 +124,7 @@ resolve_language(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(embedding, shape->has_vectors ? shape->vector_width : shape->is_character ? 64 : options->hidden);
 	SET_AUTO(bidirectional, 0);
 	SET_AUTO(max_tokens, 256);
-	SET_AUTO(min_rows, shape->is_character || shape->is_given ? 1 : 3);
+	SET_AUTO(min_rows, shape->is_character ? 1 : shape->is_given ? 2 : 3);
 	SET_AUTO(subwords, shape->is_character || shape->is_given ? 0 : 4000);
 	SET_AUTO(running, options->bidirectional != 1 &&
 			 (options->order_by[0] != '\0' || shape->n_tokens > 60 * shape->n_rows));

@@ -250,8 +250,10 @@ write_batch(Search *search, const NnExamples *examples, const int32_t *pick, NnP
 }
 
 static NnStatus
-write_all(Search *search, const NnExamples *examples, int n, NnPlace **place, NnWritten *out, NnError *err)
+write_all(Search *search, const NnExamples *examples, int n, NnPlace **place, NnWritten *out,
+		  NnReading *readings, NnError *err)
 {
+	int			n_batches = 0;
 	int			n_side = STEP_ROWS / search->options->beam;
 	int32_t    *pick = NN_TAKE(search->scratch, int32_t, (size_t) n);
 
@@ -265,6 +267,7 @@ write_all(Search *search, const NnExamples *examples, int n, NnPlace **place, Nn
 		if (search->n_inputs < 1)
 			search->n_inputs = 1;
 		NN_TRY(write_batch(search, examples, pick + first, place, out, err));
+		nn_reading_in_batch(readings, pick + first, search->n_inputs, n_batches++);
 	}
 	return NN_OK;
 }
@@ -290,7 +293,7 @@ nn_write(const NnModel *model, const NnValue *inputs, int n, const NnWriteOption
 	search.step = nn_arena_create(nn_arena_env(scratch));
 	if (search.step == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
-	status = write_all(&search, &examples, n, place, out, err);
+	status = write_all(&search, &examples, n, place, out, readings, err);
 	nn_arena_destroy(search.step);
 	return status;
 }

@@ -130,6 +130,37 @@ cross_entropy(const NnSpec *spec, const NnBatch *batch, const NnLoss *options, f
 	return loss / W;
 }
 
+/*
+ * Labels that do not exclude each other: binary cross-entropy, added up over the labels.
+ * With y_c = 0 or 1, smoothed to (1 - e) y_c + e / 2, w_c the weight of a row that has the
+ * label (PyTorch's pos_weight), s(z) = 1 / (1 + exp(-z)):
+ *   loss = (1 / B) sum_b sum_c [ -w_c y_c log s(z_c) - (1 - y_c) log(1 - s(z_c)) ]
+ *   dz_c = (1 / B) [ (w_c y_c + 1 - y_c) s(z_c) - w_c y_c ]
+ * log s(z) = min(z, 0) - log(1 + exp(-|z|)), and 1 - s(z) = s(-z).
+ */
+static double
+binary_cross_entropy(const NnSpec *spec, const NnBatch *batch, const NnLoss *options, float *z)
+{
+	int			C = spec->n_outputs;
+	size_t		n = (size_t) batch->n_sequences * (size_t) C;
+	double		e = (double) options->label_smoothing;
+	const float *w = options->class_weight;
+	double		loss = 0.0;
+
+	for (size_t i = 0; i < n; i++)
+	{
+		double		x = (double) z[i];
+		double		y = (1.0 - e) * (double) batch->target[i] + 0.5 * e;
+		double		has = (w != NULL ? (double) w[i % (size_t) C] : 1.0) * y;
+		double		lacks = 1.0 - y;
+		double		tail = log1p(exp(-fabs(x)));
+
+		loss += has * (tail - fmin(x, 0.0)) + lacks * (tail + fmax(x, 0.0));
+		z[i] = (float) (((has + lacks) / (1.0 + exp(-x)) - has) / batch->n_sequences);
+	}
+	return loss / batch->n_sequences;
+}
+
 /* loss = (1 / B) sum_b (1 / 2) |z_b - target_b|^2 */
 static double
 half_squares(const NnSpec *spec, const NnBatch *batch, float *z)
@@ -182,6 +213,8 @@ pinball(const NnSpec *spec, const NnBatch *batch, float *z)
 double
 nn_head_loss(const NnSpec *spec, const NnBatch *batch, const NnLoss *options, float *out)
 {
+	if (spec->is_multi_label)
+		return binary_cross_entropy(spec, batch, options, out);
 	if (spec->task == NN_TASK_CLASSIFY)
 		return cross_entropy(spec, batch, options, out);
 	if (spec->task == NN_TASK_FORECAST)

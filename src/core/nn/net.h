@@ -53,8 +53,9 @@ struct NnBatch
 	const uint16_t *spelling_flags; /* (U) text/spelling.h */
 
 	/* targets, for training and losses */
-	const int32_t *label;		/* (B), classify */
-	const float *target;		/* (B, C) regress, standardized; (B, horizon * channels) forecast */
+	const int32_t *label;		/* (B), classify with one label */
+	const float *target;		/* (B, C) regress, standardized; 0 or 1 for many labels; (B, horizon *
+								 * channels) forecast */
 	const float *weight;		/* (B, channels) forecast: what an error of each channel counts; NULL: 1 */
 	const int32_t *row_label;	/* (N) tag: the tag; language, and the target of translate: the next token;
 								 * -1 does not count */

@@ -387,7 +387,7 @@ nn_spec_check(const NnSpec *spec, NnError *err)
 	}
 	NN_TRY(check_forecast(spec, err));
 	NN_TRY(check_range("number of outputs", spec->n_outputs,
-					   spec->task == NN_TASK_CLASSIFY ? 2 : 1, NN_MAX_OUTPUTS, err));
+					   spec->task == NN_TASK_CLASSIFY && !spec->is_multi_label ? 2 : 1, NN_MAX_OUTPUTS, err));
 	if (spec->cell == NN_CELL_NONE && spec->wide == NN_WIDE_NONE)
 		return nn_fail(err, NN_EINVAL, "a network needs a recurrent or a wide branch");
 	NN_TRY(check_recurrent(spec, err));

@@ -33,7 +33,7 @@
 
 typedef enum NnTask
 {
-	NN_TASK_CLASSIFY,			/* softmax over n_outputs labels */
+	NN_TASK_CLASSIFY,			/* softmax over n_outputs labels; or a sigmoid for each (is_multi_label) */
 	NN_TASK_REGRESS,			/* n_outputs numbers */
 	NN_TASK_TAG,				/* one of n_outputs tags for each token */
 	NN_TASK_TRANSLATE,			/* text -> text */
@@ -76,6 +76,8 @@ typedef struct NnSpec
 	NnTask		task;
 	NnInputKind input;
 	int			n_outputs;		/* C; tag: K; 0 where text is written (that is vocabulary) */
+	bool		is_multi_label; /* classify: a row has any number of labels, each with a probability of its
+								 * own */
 
 	/* recurrent branch; the encoder; caption of a vector: the decoder's cell and H alone, n_layers 0 */
 	NnCell		cell;

@@ -288,7 +288,7 @@ pack_targets(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 {
 	int			B = batch->n_sequences;
 
-	if (spec->task == NN_TASK_CLASSIFY && examples->label != NULL)
+	if (spec->task == NN_TASK_CLASSIFY && !spec->is_multi_label && examples->label != NULL)
 	{
 		int32_t    *label = NN_TAKE(scratch, int32_t, (size_t) B);
 
@@ -298,7 +298,7 @@ pack_targets(NnBatch *batch, const NnSpec *spec, const NnExamples *examples,
 			label[r] = examples->label[example[r]];
 		batch->label = label;
 	}
-	if (spec->task == NN_TASK_REGRESS && examples->target != NULL)
+	if ((spec->task == NN_TASK_REGRESS || spec->is_multi_label) && examples->target != NULL)
 		return pack_rows(batch, examples->target, (size_t) spec->n_outputs, example, scratch, &batch->target, err);
 	if (spec->task == NN_TASK_FORECAST && examples->weight != NULL)
 		NN_TRY(pack_rows(batch, examples->weight, (size_t) nn_spec_channels(spec), example, scratch,

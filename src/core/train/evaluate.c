@@ -219,6 +219,31 @@ add_classified(void *ctx, const NnOutputs *outputs)
 	}
 }
 
+/* Labels that do not exclude each other: those above one half count as answers. */
+static void
+add_labeled(void *ctx, const NnOutputs *outputs)
+{
+	const Adding *adding = ctx;
+	size_t		C = (size_t) adding->C;
+
+	for (int r = 0; r < outputs->n; r++)
+	{
+		const float *target = adding->examples->target + (size_t) outputs->example[r] * C;
+		const float *z = outputs->out + (size_t) r * C;
+
+		for (size_t c = 0; c < C; c++)
+		{
+			bool		is_label = target[c] > 0.5f;
+			double		x = is_label ? -(double) z[c] : (double) z[c];
+
+			/* written so that a NaN stays one */
+			adding->figures->loss += log1p(exp(-fabs(x))) + (x < 0.0 ? 0.0 : x);
+			adding->figures->n_right += is_label && z[c] > 0;
+			adding->figures->n_tokens += (is_label ? 1 : 0) + (z[c] > 0 ? 1 : 0);
+		}
+	}
+}
+
 static void
 add_regressed(void *ctx, const NnOutputs *outputs)
 {
@@ -414,6 +439,8 @@ add_shard(const NnEvaluation *evaluation, int s, int n_shards, NnFigures *figure
 	NnBatchScore score = {0};
 
 	memset(figures, 0, sizeof(*figures));
+	if (spec->is_multi_label)
+		return nn_evaluate(evaluation, s, n_shards, add_labeled, &adding, err);
 	if (spec->task == NN_TASK_CLASSIFY)
 		return nn_evaluate(evaluation, s, n_shards, add_classified, &adding, err);
 	if (spec->task == NN_TASK_REGRESS)
@@ -442,7 +469,10 @@ judge_pooled(const NnEvaluation *evaluation, const NnFigures *figures, NnValidat
 		validation->goodness = -validation->loss;
 		return;
 	}
-	if (spec->task == NN_TASK_CLASSIFY)
+	if (spec->is_multi_label)
+		/* micro-F1: twice the right answers over labels and answers */
+		validation->metric = figures->n_tokens > 0 ? 2.0 * (double) figures->n_right / (double) figures->n_tokens : 0.0;
+	else if (spec->task == NN_TASK_CLASSIFY)
 		validation->metric = (double) figures->n_right / n;
 	else
 	{

@@ -84,9 +84,10 @@ nn_examples_check(const NnExamples *examples, const NnSpec *spec, bool has_targe
 		missing = "values";
 	else if (spec->input == NN_INPUT_SERIES && examples->step_start == NULL)
 		missing = "steps";
-	else if (has_targets && spec->task == NN_TASK_CLASSIFY && examples->label == NULL)
+	else if (has_targets && spec->task == NN_TASK_CLASSIFY && !spec->is_multi_label && examples->label == NULL)
 		missing = "labels";
-	else if (has_targets && (spec->task == NN_TASK_REGRESS || spec->task == NN_TASK_FORECAST) &&
+	else if (has_targets &&
+			 (spec->task == NN_TASK_REGRESS || spec->task == NN_TASK_FORECAST || spec->is_multi_label) &&
 			 examples->target == NULL)
 		missing = "targets";
 	else if (spec->wide == NN_WIDE_LINEAR && examples->flat == NULL)
@@ -101,7 +102,7 @@ nn_examples_check(const NnExamples *examples, const NnSpec *spec, bool has_targe
 
 	if (missing != NULL)
 		return nn_fail(err, NN_EINTERNAL, "examples have no %s", missing);
-	if (has_targets && spec->task == NN_TASK_CLASSIFY)
+	if (has_targets && spec->task == NN_TASK_CLASSIFY && !spec->is_multi_label)
 		return check_labels(examples, spec, err);
 	return NN_OK;
 }

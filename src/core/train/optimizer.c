@@ -330,6 +330,16 @@ nn_optimizer_restart(NnOptimizer *optimizer)
 	optimizer->factor /= 2;
 }
 
+NnOptimizerState
+nn_optimizer_state(NnOptimizer *optimizer)
+{
+	NnOptimizerState state = {
+		optimizer->moments, optimizer->n_moments, &optimizer->n_steps, &optimizer->factor
+	};
+
+	return state;
+}
+
 /*
  * With S steps, W = warmup * S of them rising:
  *   share = (s + 1) / W         while s < W

@@ -42,6 +42,17 @@ void		nn_optimizer_skip(NnOptimizer *optimizer, NnPart part);
 /* Start over more carefully: moments zero, all rates half of what they were. */
 void		nn_optimizer_restart(NnOptimizer *optimizer);
 
+/* What it remembers from step to step: for checkpoints. */
+typedef struct NnOptimizerState
+{
+	float	   *moments;
+	size_t		n_moments;
+	int64_t    *n_steps;
+	double	   *factor;
+} NnOptimizerState;
+
+NnOptimizerState nn_optimizer_state(NnOptimizer *optimizer);
+
 /* Share of the peak rate in step (0 ... n_steps - 1). */
 double		nn_schedule_share(const NnTrainOptions *options, int64_t step, int64_t n_steps);
 

@@ -8,6 +8,7 @@
  * for each branch; where only one branch exists it is theirs.
  *
  *   classify   sum over rows of  -log softmax(a r + b w)_y
+ *   many labels   sum over rows and labels of  -log sigmoid(+-(a r + b w))
  *   regress    sum over rows of  1/2 |a r + b w - target|^2
  *              + 1/2 ((a - a0)^2 + (b - b0)^2)
  *
@@ -100,6 +101,33 @@ add_classified(const NnScaleProblem *problem, int64_t i, NnScalePoint *point)
 	point->curve[1][1] += square[2] / sum - mean[1] * mean[1];
 }
 
+/*
+ * One row whose labels do not exclude each other.  With z = a r + b w, s = sigmoid(z) for each label:
+ *   log(1 + exp(z)) - y z      d/da = r (s - y)      d2/da2 = r r s (1 - s)
+ */
+static void
+add_labeled(const NnScaleProblem *problem, int64_t i, NnScalePoint *point)
+{
+	size_t		C = (size_t) problem->spec->n_outputs;
+
+	for (size_t at = (size_t) i * C; at < ((size_t) i + 1) * C; at++)
+	{
+		double		r = (double) problem->branch[0][at];
+		double		w = (double) problem->branch[1][at];
+		double		y = (double) problem->examples->target[at];
+		double		z = point->x[0] * r + point->x[1] * w;
+		double		s = 1.0 / (1.0 + exp(-z));
+		double		bend = s * (1.0 - s);
+
+		point->value += log1p(exp(-fabs(z))) + fmax(z, 0.0) - y * z;
+		point->slope[0] += r * (s - y);
+		point->slope[1] += w * (s - y);
+		point->curve[0][0] += r * r * bend;
+		point->curve[0][1] += r * w * bend;
+		point->curve[1][1] += w * w * bend;
+	}
+}
+
 static void
 add_regressed(const NnScaleProblem *problem, int64_t i, NnScalePoint *point)
 {
@@ -142,7 +170,9 @@ evaluate_point(const NnScaleProblem *problem, NnScalePoint *point, NnError *err)
 	{
 		if (i % n_poll == 0 && problem->env->poll(problem->env->ctx) != 0)
 			return nn_fail(err, NN_ECANCELED, "fitting of the branch scales was canceled");
-		if (problem->spec->task == NN_TASK_CLASSIFY)
+		if (problem->spec->is_multi_label)
+			add_labeled(problem, i, point);
+		else if (problem->spec->task == NN_TASK_CLASSIFY)
 			add_classified(problem, i, point);
 		else
 			add_regressed(problem, i, point);

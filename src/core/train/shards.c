@@ -50,7 +50,7 @@ count_terms(const NnSpec *spec, const NnExamples *examples, int64_t i)
 static double
 weigh_terms(const NnSpec *spec, const NnExamples *examples, const NnTrainOptions *options, int64_t i)
 {
-	if (spec->task == NN_TASK_CLASSIFY && options->class_weight != NULL)
+	if (spec->task == NN_TASK_CLASSIFY && !spec->is_multi_label && options->class_weight != NULL)
 		return (double) options->class_weight[examples->label[i]];
 	return (double) count_terms(spec, examples, i);
 }

@@ -24,9 +24,9 @@ typedef struct NnExamples
 	const int32_t *bag_n_words; /* ...so many of them, the rest character n-grams */
 	const int64_t *step_start;	/* series: steps of example i */
 	const float *values;		/* (steps, channels), standardized */
-	const int32_t *label;		/* classify; language, or NULL: the token behind each example, if not the
-								 * end */
-	const float *target;		/* (n, C) regress, standardized */
+	const int32_t *label;		/* classify with one label; language, or NULL: the token behind each
+								 * example, if not the end */
+	const float *target;		/* (n, C) regress, standardized; 0 or 1 where a row may have many labels */
 
 	/* forecast: target is (n, horizon * channels); values are what the recurrent branch reads of a window */
 	const float *flat;			/* (n, wide inputs) the window as the linear branch reads it */
@@ -99,6 +99,8 @@ typedef struct NnTrainOptions
 	NnKeep		keep;
 	int			shards;			/* parts of a batch that may be computed apart (train/shards.h); 0: 1 */
 	const struct NnTeam *team;	/* who else trains this net (train/team.h); NULL: nobody */
+	const struct NnCheckpoints *checkpoints;	/* to go on after an interruption (train/checkpoint.h);
+												 * NULL: never */
 	uint64_t	seed;
 } NnTrainOptions;
 
@@ -111,8 +113,9 @@ typedef struct NnEpoch
 {
 	double		loss_train;
 	double		loss_valid;		/* NAN without a validation part */
-	double		metric;			/* accuracy, R2, perplexity where text is written, or of forecasts the mean
-								 * absolute error of the median, standardized; NAN likewise */
+	double		metric;			/* accuracy, micro-F1 (many labels), R2, perplexity where text is written,
+								 * or of forecasts the mean absolute error of the median, standardized; NAN
+								 * likewise */
 	double		gradient_norm;	/* mean before clipping */
 	double		share_clipped;
 	double		rate;			/* the last step's share of the peak rate */
@@ -129,6 +132,7 @@ typedef struct NnTrainReport
 	int			best_epoch;		/* 1-based; whose weights are in the net; 0: the first weights
 								 * (is_start_kept) */
 	int			n_resets;		/* times the NaN guard went back to the last good weights */
+	bool		is_stopped;		/* the host wished an end (train/checkpoint.h) */
 	int64_t		n_steps;
 	double		seconds;
 	size_t		peak_bytes;		/* scratch and optimizer */

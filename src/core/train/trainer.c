@@ -4,7 +4,7 @@
  *	for each epoch
  *		deal the batches (batch.c)
  *		for each batch
- *			poll; one step (trainer_step.c)
+ *			poll; one step (trainer_step.c); perhaps a checkpoint (checkpoint.c)
  *		validate (evaluate.c); keep a copy of the weights (guard.c); stop early?
  *	weights of the best epoch, or of the last
  *
@@ -75,7 +75,16 @@ record_epoch(NnTrainer *trainer)
 	epoch->gradient_norm = sums->n_steps > 0 ? sums->norm / n_steps : (double) NAN;
 	epoch->share_clipped = sums->n_steps > 0 ? (double) sums->n_clipped / n_steps : 0.0;
 	epoch->rate = sums->share;
-	epoch->seconds = now(trainer) - sums->started;
+	epoch->seconds = sums->before + now(trainer) - sums->started;
+}
+
+/* Of all epochs that are to run. */
+static double
+share_done(const NnTrainer *trainer)
+{
+	double		n = (double) trainer->order.n;
+
+	return ((trainer->epoch - 1) * n + (double) trainer->sums.n_rows) / (epochs_to_run(trainer->options) * n);
 }
 
 /* Tell the host; within an epoch the validation figures are the last epoch's. */
@@ -85,7 +94,6 @@ tell_progress(NnTrainer *trainer, bool is_epoch_end)
 	const NnTrainReport *report = trainer->report;
 	const NnEpoch *epoch = &report->epoch[trainer->epoch - 1];
 	const NnEpoch *validated = is_epoch_end || trainer->epoch == 1 ? epoch : epoch - 1;
-	double		n = (double) trainer->order.n;
 	int			n_epochs = epochs_to_run(trainer->options);
 	double		done;
 	NnProgress	progress = {0};
@@ -100,6 +108,8 @@ tell_progress(NnTrainer *trainer, bool is_epoch_end)
 	progress.is_epoch_end = is_epoch_end;
 	progress.n_rows_done = trainer->sums.n_rows;
 	progress.n_rows = trainer->order.n;
+	progress.n_batches_done = trainer->batch;
+	progress.n_batches = nn_trainer_batches(trainer);
 	progress.loss_train = epoch->loss_train;
 	progress.loss_valid = validated->loss_valid;
 	progress.metric = validated->metric;
@@ -109,16 +119,16 @@ tell_progress(NnTrainer *trainer, bool is_epoch_end)
 	if (epoch->seconds > 0)
 		progress.rows_per_second = (double) trainer->sums.n_rows / epoch->seconds;
 	/* batches come in random order, so what is left takes as long a row as what is done */
-	done = ((trainer->epoch - 1) * n + (double) trainer->sums.n_rows) / (n_epochs * n);
-	if (done > 0)
-		progress.seconds_left = progress.seconds * (1.0 - done) / done;
+	done = share_done(trainer);
+	if (done > trainer->done_before)
+		progress.seconds_left = progress.seconds * (1.0 - done) / (done - trainer->done_before);
 	trainer->env->progress(trainer->env->ctx, &progress);
 }
 
 /* ---- epochs ------------------------------------------------------------------ */
 
-static int64_t
-batches_of_epoch(const NnTrainer *trainer)
+int64_t
+nn_trainer_batches(const NnTrainer *trainer)
 {
 	return trainer->is_running ? trainer->running.n_batches : trainer->order.n_batches;
 }
@@ -126,33 +136,54 @@ batches_of_epoch(const NnTrainer *trainer)
 static NnStatus
 deal_epoch(NnTrainer *trainer, NnError *err)
 {
+	trainer->rng_epoch = trainer->rng_order;
 	if (!trainer->is_running)
 		return nn_epoch_order_shuffle(&trainer->order, trainer->spec, trainer->train, &trainer->rng_order,
 									  trainer->env, trainer->scratch, err);
 	nn_arena_reset(trainer->scratch);
-	return nn_running_begin(&trainer->running, trainer->train,
-							trainer->options->is_ordered ? NULL : &trainer->rng_order, trainer->scratch, err);
+	NN_TRY(nn_running_begin(&trainer->running, trainer->train,
+							trainer->options->is_ordered ? NULL : &trainer->rng_order, trainer->scratch, err));
+	if (trainer->lanes_to_be != NULL)
+		memcpy(trainer->running.state_floats, trainer->lanes_to_be,
+			   trainer->running.n_state_floats * sizeof(float));
+	trainer->lanes_to_be = NULL;
+	return NN_OK;
 }
 
+/* What the host wishes; write a checkpoint if it is that. */
+static NnStatus
+heed_wish(NnTrainer *trainer, bool can_save, NnError *err)
+{
+	const NnCheckpoints *checkpoints = trainer->options->checkpoints;
+	NnWish		wish = checkpoints != NULL ? checkpoints->ask(checkpoints->ctx) : NN_WISH_NOTHING;
+
+	if (wish == NN_WISH_STOP)
+		trainer->report->is_stopped = true;
+	if (wish == NN_WISH_CHECKPOINT && can_save)
+		return nn_trainer_save(trainer, err);
+	return NN_OK;
+}
+
+/* From its first batch, or from where a checkpoint stands. */
 static NnStatus
 train_epoch(NnTrainer *trainer, NnError *err)
 {
-	int64_t		n_batches = batches_of_epoch(trainer);
+	int64_t		n_batches = nn_trainer_batches(trainer);
 	NnEpoch    *epoch = &trainer->report->epoch[trainer->epoch - 1];
 
-	memset(&trainer->sums, 0, sizeof(trainer->sums));
 	trainer->sums.started = now(trainer);
 	epoch->loss_valid = (double) NAN;
 	epoch->metric = (double) NAN;
 
 	NN_TRY(deal_epoch(trainer, err));
-	for (int64_t k = 0; k < n_batches; k++)
+	while (trainer->batch < n_batches && !trainer->report->is_stopped)
 	{
 		if (trainer->env->poll(trainer->env->ctx) != 0)
 			return nn_fail(err, NN_ECANCELED, "training was canceled");
-		NN_TRY(nn_trainer_step(trainer, k, err));
+		NN_TRY(nn_trainer_step(trainer, trainer->batch++, err));
 		if (now(trainer) - trainer->reported >= PROGRESS_SECONDS)
 			tell_progress(trainer, false);
+		NN_TRY(heed_wish(trainer, trainer->batch < n_batches, err));
 	}
 	return NN_OK;
 }
@@ -264,26 +295,61 @@ judge_start(NnTrainer *trainer, NnError *err)
 	return NN_OK;
 }
 
+/* Epochs begin: the first, or the one that a checkpoint stands in. */
+static NnStatus
+begin_epochs(NnTrainer *trainer, NnError *err)
+{
+	bool		is_there = false;
+
+	if (trainer->options->checkpoints != NULL)
+		NN_TRY(nn_trainer_load(trainer, &is_there, err));
+	if (is_there)
+	{
+		trainer->done_before = share_done(trainer);
+		return NN_OK;
+	}
+	trainer->epoch = 1;
+	NN_TRY(judge_start(trainer, err));
+	trainer->is_start_good = isfinite(trainer->best_goodness);
+	return NN_OK;
+}
+
+/* Go to the next epoch; false if there is none. */
+static NnStatus
+next_epoch(NnTrainer *trainer, bool *is_there, NnError *err)
+{
+	const NnTrainOptions *options = trainer->options;
+	bool		can_stop = options->patience > 0 && trainer->valid.n > 0;
+
+	trainer->batch = 0;
+	memset(&trainer->sums, 0, sizeof(trainer->sums));
+	*is_there = trainer->epoch < epochs_to_run(options) && !trainer->report->is_stopped &&
+		!(can_stop && trainer->n_epochs_stale >= options->patience);
+	if (!*is_there)
+		return NN_OK;
+	trainer->epoch++;
+	trainer->rng_epoch = trainer->rng_order;
+	NN_TRY(heed_wish(trainer, true, err));
+	*is_there = !trainer->report->is_stopped;
+	return NN_OK;
+}
+
 static NnStatus
 train_epochs(NnTrainer *trainer, NnError *err)
 {
-	const NnTrainOptions *options = trainer->options;
 	NnTrainReport *report = trainer->report;
-	bool		can_stop = options->patience > 0 && trainer->valid.n > 0;
-	bool		is_start_good;
+	bool		is_there = true;
 
-	NN_TRY(judge_start(trainer, err));
-	is_start_good = isfinite(trainer->best_goodness);
-	for (trainer->epoch = 1; trainer->epoch <= epochs_to_run(options); trainer->epoch++)
+	NN_TRY(begin_epochs(trainer, err));
+	while (is_there)
 	{
 		NN_TRY(train_epoch(trainer, err));
 		NN_TRY(finish_epoch(trainer, err));
-		if (can_stop && trainer->n_epochs_stale >= options->patience)
-			break;
+		NN_TRY(next_epoch(trainer, &is_there, err));
 	}
 
 	/* Every epoch went back to the first weights, or every step was skipped: nothing was learned. */
-	if ((trainer->snapshot.epoch == 0 && !is_start_good) || report->n_steps == 0)
+	if ((trainer->snapshot.epoch == 0 && !trainer->is_start_good) || report->n_steps == 0)
 	{
 		nn_fail(err, NN_EDIVERGED, "training diverged: no epoch ended with finite weights");
 		return nn_fail_hint(err, "Lower \"rate\" or set \"clip\".");
@@ -303,7 +369,7 @@ train_in(NnTrainer *trainer, const NnExamples *valid, NnError *err)
 	NN_TRY(nn_trainer_allocate(trainer, valid, err));
 	nn_rng_seed(&trainer->rng_order, nn_mix64(seed));
 	nn_rng_seed(&trainer->rng_drop, nn_mix64(seed + 1));
-	trainer->n_steps = batches_of_epoch(trainer) * trainer->options->epochs;
+	trainer->n_steps = nn_trainer_batches(trainer) * trainer->options->epochs;
 	trainer->best_goodness = -HUGE_VAL;
 	trainer->started = now(trainer);
 	trainer->reported = trainer->started;

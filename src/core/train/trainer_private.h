@@ -4,10 +4,12 @@
  *   trainer.c          epochs, validation, progress
  *   trainer_step.c     one batch to one step of the optimizer; the NaN guard
  *   trainer_memory.c   what it takes
+ *   checkpoint.c       how it is written down, and goes on
  */
 #ifndef NN_TRAINER_PRIVATE_H
 #define NN_TRAINER_PRIVATE_H
 
+#include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/guard.h"
 #include "train/optimizer.h"
@@ -17,6 +19,7 @@
 typedef struct NnEpochSums
 {
 	double		started;
+	double		before;			/* seconds, if the epoch was interrupted */
 	int64_t		n_rows;			/* seen */
 	int64_t		n_counted;		/* what the losses were means over: rows, or tokens */
 	int64_t		n_steps;		/* good ones */
@@ -48,19 +51,36 @@ typedef struct NnTrainer
 	NnSlots    *slots;			/* their gradients */
 	NnJoint    *joint;			/* a team's weights; NULL: there is no team */
 	NnRng		rng_order;
+	NnRng		rng_epoch;		/* as rng_order was before the running epoch was dealt */
 	NnRng		rng_drop;		/* of batches that are one shard */
 
 	int			epoch;			/* 1-based, the running one */
+	int64_t		batch;			/* of the epoch, the next one */
+	float	   *lanes_to_be;	/* states of a running text that goes on in the middle of an epoch; else
+								 * NULL */
 	int64_t		step;			/* of all, skipped ones included */
 	int64_t		n_steps;		/* planned */
 	int			n_bad_in_row;
 	NnEpochSums sums;
 	double		started;
 	double		reported;		/* when progress was last told */
+	double		done_before;	/* share of the training, if it was interrupted */
 	double		goodness;		/* of the running epoch: more is better; NAN without a validation part */
 	double		best_goodness;
+	bool		is_start_good;	/* the first weights may be what it ends with */
 	int			n_epochs_stale; /* since the metric got better */
 } NnTrainer;
+
+/* ---- trainer.c -------------------------------------------------------------- */
+
+/* Batches of an epoch. */
+int64_t		nn_trainer_batches(const NnTrainer *trainer);
+
+/* ---- checkpoint.c ------------------------------------------------------------ */
+
+/* Write down where it stands; go on from there, if that was ever done. */
+NnStatus	nn_trainer_save(NnTrainer *trainer, NnError *err);
+NnStatus	nn_trainer_load(NnTrainer *trainer, bool *is_there, NnError *err);
 
 /* ---- trainer_memory.c ------------------------------------------------------ */
 

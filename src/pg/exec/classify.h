@@ -6,9 +6,10 @@
 
 #include "glue/result.h"
 #include "model/answer.h"
+#include "store/cuts.h"
 
 /* The columns of one answer; label: its most probable label in the database's encoding. */
-extern void lstm_classify_row(LstmRowBuilder *row, const float *probabilities, int C, const char *label,
-							  const NnReading *reading, int version);
+extern void lstm_classify_row(LstmRowBuilder *row, const NnModel *model, const LstmCuts *cuts,
+							  const float *probabilities, const char *label, const NnReading *reading, int version);
 
 #endif							/* LSTM_CLASSIFY_H */

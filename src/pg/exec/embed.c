@@ -26,7 +26,7 @@ embed_pooled(const NnModel *model, const NnValue *inputs, int n, float *out, NnR
  * order of the steps, so that the answer is always the same.
  */
 static NnStatus
-embed_series(const NnModel *model, const NnValue *input, float *mean, NnError *err)
+embed_series(const NnModel *model, const NnValue *input, float *mean, NnReading *reading, NnError *err)
 {
 	int			H = model->spec.hidden;
 	int			n = lstm_embed_width(model);
@@ -48,6 +48,7 @@ embed_series(const NnModel *model, const NnValue *input, float *mean, NnError *e
 	for (int k = 0; k < n; k++)
 		mean[k] = (float) (sum[k] / (double) Max(n_tokens, 1));
 	pfree(sum);
+	reading->n_used = n_tokens;
 	return NN_OK;
 }
 
@@ -70,7 +71,10 @@ lstm_embed_rows(const NnModel *model, const NnValue *inputs, int n, float *out, 
 	if (model->spec.task != NN_TASK_CAPTION)
 		return nn_embed(model, inputs, n, lstm_scratch(), out, readings, err);
 	for (int i = 0; i < n; i++)
-		NN_TRY(embed_series(model, &inputs[i], out + (size_t) i * lstm_embed_width(model), err));
+	{
+		NN_TRY(embed_series(model, &inputs[i], out + (size_t) i * lstm_embed_width(model), &readings[i], err));
+		readings[i].batch = i;
+	}
 	return NN_OK;
 }
 

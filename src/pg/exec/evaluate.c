@@ -3,7 +3,7 @@
  *
  * Rows stream through the same path as the answering functions, some hundred at
  * a time; of each only what its metrics need together is kept.  What that is
- * differs by task: evaluate_labels.c, evaluate_tags.c, evaluate_texts.c,
+ * differs by task: evaluate_labels.c, evaluate_sets.c, evaluate_tags.c, evaluate_texts.c,
  * evaluate_series.c.
  */
 #include "glue/compat.h"
@@ -175,6 +175,14 @@ check_target(const LstmEvaluating *e)
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" holds labels, but the model answers with a number", e->info.target)));
 	lstm_check_target(e->model->spec.task, &e->info);
+	if (e->model->spec.task == NN_TASK_CLASSIFY &&
+		e->model->spec.is_multi_label != (e->info.target_kind == LSTM_TARGET_WORDS))
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 e->model->spec.is_multi_label ?
+				 errmsg("column \"%s\" holds one label a row, but the model answers with any number of them", e->info.target) :
+				 errmsg("column \"%s\" holds lists of labels, but the model answers with one label", e->info.target),
+				 errhint("A view can make arrays of labels, ARRAY[label], or take one label out of each.")));
 }
 
 void
@@ -192,7 +200,7 @@ lstm_evaluate(const LstmRef *ref, Oid relid, const char *input, const char *targ
 	e->model = lstm_cache_get(ref);
 	/* The relation may be a view that asks other models. */
 	lstm_cache_pin(e->model, context);
-	evaluator = evaluators[e->model->spec.task];
+	evaluator = e->model->spec.is_multi_label ? &lstm_evaluator_sets : evaluators[e->model->spec.task];
 	nn_array_init(&e->unknown, &e->env.env, sizeof(char *));
 
 	lstm_source_describe(relid, input, target, &e->info);

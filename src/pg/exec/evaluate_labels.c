@@ -9,6 +9,7 @@
 
 #include "utils/memutils.h"
 
+#include "train/calibrate.h"
 #include "train/train.h"
 
 #include "exec/evaluate_private.h"
@@ -94,12 +95,19 @@ finish_labels(LstmEvaluating *e, StringInfo json)
 	const char **labels = lstm_evaluating_labels(e, &n_all);
 	NnClassMetrics *per_class = palloc0(sizeof(NnClassMetrics) * n_all);
 	int64_t    *confusion = palloc_extended(sizeof(int64_t) * n_all * n_all, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	float	   *probabilities = widen(kept, C, n_all - C);
+	int64		n = (int64) kept->label.n;
+	NnTruth		truth = {kept->label.data, NULL};
+	NnCalibration calibration[2];
 	NnMetrics	metrics;
 
-	nn_metrics_classify((int64_t) kept->label.n, n_all, widen(kept, C, n_all - C), kept->label.data,
-						&metrics, per_class, confusion);
+	nn_metrics_classify(n, n_all, probabilities, kept->label.data, &metrics, per_class, confusion);
+	nn_calibration(n, n_all, probabilities, &truth, &calibration[1]);
+	nn_untemper(e->model->temperature, false, n, n_all, probabilities);
+	nn_calibration(n, n_all, probabilities, &truth, &calibration[0]);
 	lstm_json_count(json, "rows_unknown_label", e->n_unknown);
 	lstm_json_metrics(json, NN_TASK_CLASSIFY, &metrics, n_all, labels, NULL, per_class, confusion);
+	lstm_json_calibration(json, e->model->temperature, &calibration[0], &calibration[1]);
 }
 
 static void

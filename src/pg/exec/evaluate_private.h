@@ -43,11 +43,15 @@ typedef struct LstmEvaluator
 } LstmEvaluator;
 
 extern const LstmEvaluator lstm_evaluator_labels;
+extern const LstmEvaluator lstm_evaluator_sets;
 extern const LstmEvaluator lstm_evaluator_numbers;
 extern const LstmEvaluator lstm_evaluator_tags;
 extern const LstmEvaluator lstm_evaluator_texts;
 extern const LstmEvaluator lstm_evaluator_language;
 extern const LstmEvaluator lstm_evaluator_series;
+
+/* Count the characters of a text that are no white space, and those of scripts without spaces. */
+extern void lstm_count_unspaced(const char *text, size_t n_bytes, int64 *n_unspaced, int64 *n_all);
 
 /* More items of an array, or an error. */
 extern void *lstm_evaluating_push(LstmEvaluating *e, NnArray *array, size_t n);

@@ -252,6 +252,20 @@ is_unspaced(const unsigned char *c, size_t n)
 		(code >= 0x3400 && code < 0xA000);
 }
 
+void
+lstm_count_unspaced(const char *text, size_t n_bytes, int64 *n_unspaced, int64 *n_all)
+{
+	for (size_t i = 0; i < n_bytes; i++)
+	{
+		const unsigned char *c = (const unsigned char *) text +i;
+
+		if ((*c & 0xC0) == 0x80 || is_space(*c))
+			continue;
+		(*n_all)++;
+		*n_unspaced += is_unspaced(c, n_bytes - i);
+	}
+}
+
 static bool
 are_unspaced(const KeptTexts *kept)
 {
@@ -261,18 +275,8 @@ are_unspaced(const KeptTexts *kept)
 
 	for (size_t r = 0; r < kept->references.n; r++)
 	{
-		const KeptText *text = &reference[r].text;
-
 		CHECK_FOR_INTERRUPTS();
-		for (size_t i = 0; i < text->n_bytes; i++)
-		{
-			const unsigned char *c = (const unsigned char *) text->bytes + i;
-
-			if ((*c & 0xC0) == 0x80 || is_space(*c))
-				continue;
-			n_all++;
-			n_unspaced += is_unspaced(c, text->n_bytes - i);
-		}
+		lstm_count_unspaced(reference[r].text.bytes, reference[r].text.n_bytes, &n_unspaced, &n_all);
 	}
 	return 2 * n_unspaced > n_all;
 }

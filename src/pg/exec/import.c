@@ -8,6 +8,7 @@
 
 #include "utils/memutils.h"
 
+#include "exec/checks.h"
 #include "exec/import.h"
 #include "exec/report_json.h"
 #include "glue/errors.h"
@@ -54,6 +55,7 @@ lstm_import(const char *name, bytea *file)
 	version.epochs = -1;
 	version.seconds = -1.0;
 	version.weights = file;
+	version.stays_back = !lstm_may_go_live(name, model);
 	number = lstm_save_version(&version);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);

@@ -57,6 +57,13 @@ check_task(const char *name, NnTask task)
 				 errhint("lstm_options('%s') lists the options of the task.", nn_task_name(task))));
 }
 
+/* An object of label and weight is read by lstm_options_weigh(), and a training needs to know no more of it. */
+static bool
+is_weights(const char *name, const JsonbValue *value)
+{
+	return value->type == jbvBinary && strcmp(name, "class_weights") == 0 && JsonContainerIsObject(value->val.binary.data);
+}
+
 static void
 set_option(const char *name, const JsonbValue *value, NnOptions *options)
 {
@@ -111,7 +118,45 @@ lstm_options_read(Jsonb *json, NnTask task, NnOptions *options)
 			name = pnstrdup(value.val.string.val, value.val.string.len);
 			check_task(name, task);
 		}
-		else if (token == WJB_VALUE)
+		else if (token == WJB_VALUE && !is_weights(name, &value))
 			set_option(name, &value, options);
+	}
+}
+
+void
+lstm_options_weigh(Jsonb *json, NnLearner *learner)
+{
+	JsonbValue *weights = getKeyJsonValueFromContainer(&json->root, "class_weights", strlen("class_weights"), NULL);
+	JsonbIterator *iterator;
+	JsonbValue	value;
+	JsonbIteratorToken token;
+	char	   *shown = NULL;
+	const char *label = NULL;
+	size_t		n_bytes = 0;
+	NnError		err = {0};
+
+	if (weights == NULL || !is_weights("class_weights", weights))
+		return;
+	iterator = JsonbIteratorInit(weights->val.binary.data);
+	while ((token = JsonbIteratorNext(&iterator, &value, true)) != WJB_DONE)
+	{
+		if (token == WJB_KEY)
+		{
+			shown = pnstrdup(value.val.string.val, value.val.string.len);
+			n_bytes = value.val.string.len;
+			label = lstm_to_utf8(shown, &n_bytes);
+		}
+		else if (token == WJB_VALUE)
+		{
+			if (value.type != jbvNumeric)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+						 errmsg("the weight of label \"%s\" must be a number", shown),
+						 errhint("For example '{\"class_weights\": {\"fraud\": 5}}'; labels not named weigh 1.")));
+			lstm_check(nn_learner_weigh(learner, label, n_bytes,
+										DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow,
+																		   NumericGetDatum(value.val.numeric))),
+										&err), &err);
+		}
 	}
 }

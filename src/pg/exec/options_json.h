@@ -6,10 +6,13 @@
 
 #include "utils/jsonb.h"
 
-#include "model/options.h"
+#include "model/learn.h"
 
 /* Errors name the option; one that means nothing to the task is an error, too. */
 extern void lstm_options_read(Jsonb *json, NnTask task, NnOptions *options);
+
+/* Give the learner the option class_weights, where it is an object of labels and weights. */
+extern void lstm_options_weigh(Jsonb *json, NnLearner *learner);
 
 /* "integer", "choice"... */
 extern const char *lstm_option_kind_name(NnOptionKind kind);

@@ -35,6 +35,46 @@ number_text(float number, size_t *n_bytes)
 	return text;
 }
 
+/* As array_out() writes it: an element is quoted where it could be taken for another. */
+static void
+append_element(StringInfo array, const char *element)
+{
+	bool		is_quoted = element[0] == '\0' || pg_strcasecmp(element, "NULL") == 0 ||
+	element[strcspn(element, "{},\"\\ \t\n\r\v\f")] != '\0';
+
+	if (is_quoted)
+		appendStringInfoChar(array, '"');
+	for (const char *c = element; *c != '\0'; c++)
+	{
+		if (*c == '"' || *c == '\\')
+			appendStringInfoChar(array, '\\');
+		appendStringInfoChar(array, *c);
+	}
+	if (is_quoted)
+		appendStringInfoChar(array, '"');
+}
+
+/* The labels whose probabilities reach their thresholds. */
+static char *
+label_set(const NnModel *model, const float *probabilities, size_t *n_bytes)
+{
+	StringInfoData array;
+
+	initStringInfo(&array);
+	appendStringInfoChar(&array, '{');
+	for (int c = 0; c < model->spec.n_outputs; c++)
+	{
+		if (!(probabilities[c] >= model->threshold[c]))
+			continue;
+		if (array.len > 1)
+			appendStringInfoChar(&array, ',');
+		append_element(&array, model->labels[c]);
+	}
+	appendStringInfoChar(&array, '}');
+	*n_bytes = array.len;
+	return array.data;
+}
+
 static NnStatus
 labels_or_numbers(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch, LstmText *texts,
 				  NnReading *readings, NnError *err)
@@ -47,7 +87,9 @@ labels_or_numbers(const NnModel *model, const NnValue *inputs, int n, NnArena *s
 	{
 		const float *answer = out + (size_t) i * C;
 
-		if (model->spec.task == NN_TASK_REGRESS)
+		if (model->spec.is_multi_label)
+			texts[i].bytes = label_set(model, answer, &texts[i].n_bytes);
+		else if (model->spec.task == NN_TASK_REGRESS)
 			texts[i].bytes = number_text(answer[0], &texts[i].n_bytes);
 		else
 		{
@@ -104,7 +146,7 @@ written(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch, Ls
 
 /* Each goes on by itself, token by token. */
 static NnStatus
-continuations(const NnModel *model, const NnValue *inputs, int n, LstmText *texts, NnError *err)
+continuations(const NnModel *model, const NnValue *inputs, int n, LstmText *texts, NnReading *readings, NnError *err)
 {
 	NnWriteOptions options;
 	NnWritten	out;
@@ -116,6 +158,8 @@ continuations(const NnModel *model, const NnValue *inputs, int n, LstmText *text
 		NN_TRY(nn_generate(model, &inputs[i], &options, lstm_scratch(), &out, err));
 		texts[i].bytes = pnstrdup(out.text, out.n_bytes);
 		texts[i].n_bytes = out.n_bytes;
+		if (readings != NULL)
+			readings[i] = (NnReading) {.n_used = out.n_tokens, .batch = i};
 	}
 	return NN_OK;
 }
@@ -140,7 +184,7 @@ append_medians(StringInfo array, const NnModel *model, const float *out)
 }
 
 static NnStatus
-medians(const NnModel *model, const NnValue *inputs, int n, LstmText *texts, NnError *err)
+medians(const NnModel *model, const NnValue *inputs, int n, LstmText *texts, NnReading *readings, NnError *err)
 {
 	const NnSpec *spec = &model->spec;
 	float	   *out = palloc_extended(sizeof(float) * spec->horizon * model->n_channels * spec->n_quantiles,
@@ -155,6 +199,8 @@ medians(const NnModel *model, const NnValue *inputs, int n, LstmText *texts, NnE
 		append_medians(&array, model, out);
 		texts[i].bytes = array.data;
 		texts[i].n_bytes = array.len;
+		if (readings != NULL)
+			readings[i] = (NnReading) {.n_used = model->window, .batch = i};
 	}
 	pfree(out);
 	return NN_OK;
@@ -179,9 +225,9 @@ lstm_predict_texts(const NnModel *model, const NnValue *inputs, int n, LstmText 
 		case NN_TASK_CAPTION:
 			return written(model, inputs, n, scratch, texts, readings, err);
 		case NN_TASK_LANGUAGE:
-			return continuations(model, inputs, n, texts, err);
+			return continuations(model, inputs, n, texts, readings, err);
 		case NN_TASK_FORECAST:
-			return medians(model, inputs, n, texts, err);
+			return medians(model, inputs, n, texts, readings, err);
 	}
 	return labels_or_numbers(model, inputs, n, scratch, texts, readings, err);
 }

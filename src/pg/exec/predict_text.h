@@ -11,6 +11,7 @@
  * A label, a number, tags or a text, in the task's own terms, palloc'd and in
  * the database's encoding:
  *   classify, regress     the most probable label; the number
+ *     with many labels    those that reach their thresholds, as a text[]
  *   tag                   the tags, a space between each two
  *   translate, caption    what is written
  *   language              what most probably comes next, some tokens

@@ -53,9 +53,9 @@ lstm_json_boolean(StringInfo json, const char *key, bool value)
 	appendStringInfoString(json, value ? "true" : "false");
 }
 
-static void
-append_per_class(StringInfo json, int C, const char *const *labels, const int64_t *n_rows,
-				 const NnClassMetrics *per_class)
+void
+lstm_json_per_class(StringInfo json, int C, const char *const *labels, const int64_t *n_rows,
+					const NnClassMetrics *per_class, const float *threshold)
 {
 	lstm_json_key(json, "per_class");
 	appendStringInfoChar(json, '[');
@@ -69,6 +69,8 @@ append_per_class(StringInfo json, int C, const char *const *labels, const int64_
 		lstm_json_number(json, "precision", per_class[c].precision);
 		lstm_json_number(json, "recall", per_class[c].recall);
 		lstm_json_number(json, "f1", per_class[c].f1);
+		if (threshold != NULL)
+			lstm_json_number(json, "threshold", threshold[c]);
 		appendStringInfoChar(json, '}');
 	}
 	appendStringInfoChar(json, ']');
@@ -162,7 +164,7 @@ lstm_json_metrics(StringInfo json, NnTask task, const NnMetrics *metrics,
 	lstm_json_number(json, "cross_entropy", metrics->cross_entropy);
 	lstm_json_number(json, "calibration_error", metrics->calibration_error);
 	if (per_class != NULL)
-		append_per_class(json, C, labels, n_rows, per_class);
+		lstm_json_per_class(json, C, labels, n_rows, per_class, NULL);
 	if (confusion != NULL)
 		append_confusion(json, C, labels, confusion);
 }
@@ -268,9 +270,50 @@ lstm_json_facts(const NnSpec *spec, int64 n_parameters)
 		lstm_json_count(&json, "wide_inputs", spec->wide_inputs);
 		lstm_json_count(&json, "wide_hidden", spec->wide_hidden);
 	}
+	if (spec->is_multi_label)
+		lstm_json_boolean(&json, "multi_label", true);
 	if (spec->n_outputs > 0)
 		lstm_json_count(&json, "outputs", spec->n_outputs);
 	lstm_json_count(&json, "parameters", n_parameters);
 	appendStringInfoChar(&json, '}');
 	return json.data;
+}
+
+/* The share with all its digits: the same rows must fall under it when it is read back. */
+void
+lstm_json_split(StringInfo json, const NnSplit *split)
+{
+	lstm_json_key(json, "split");
+	appendStringInfo(json, "{\"share\": %.17g, \"exceptions\": [", split->share);
+	for (int64 i = 0; i < split->n_exceptions; i++)
+		appendStringInfo(json, "%s\"%016" INT64_MODIFIER "x\"", i > 0 ? ", " : "", (uint64) split->exception[i]);
+	appendStringInfoString(json, "]}");
+}
+
+void
+lstm_json_baseline(StringInfo json, const NnBaseline *baseline, const NnClassMetrics *per_class, int C)
+{
+	lstm_json_key(json, "baseline");
+	appendStringInfoChar(json, '{');
+	lstm_json_count(json, "rows", baseline->n);
+	lstm_json_count(json, "tokens", baseline->n_tokens);
+	if (baseline->n_unknown >= 0)
+	{
+		lstm_json_count(json, "words", baseline->n_words);
+		lstm_json_count(json, "unknown", baseline->n_unknown);
+	}
+	lstm_json_key(json, "length");
+	appendStringInfoChar(json, '[');
+	for (int b = 0; b < NN_LENGTH_BINS; b++)
+		appendStringInfo(json, "%s" INT64_FORMAT, b > 0 ? ", " : "", baseline->length[b]);
+	appendStringInfoChar(json, ']');
+	if (per_class != NULL)
+	{
+		lstm_json_key(json, "answers");
+		appendStringInfoChar(json, '[');
+		for (int c = 0; c < C; c++)
+			appendStringInfo(json, "%s" INT64_FORMAT, c > 0 ? ", " : "", per_class[c].n_predicted);
+		appendStringInfoChar(json, ']');
+	}
+	appendStringInfoChar(json, '}');
 }

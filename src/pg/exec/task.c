@@ -6,8 +6,13 @@
  *   real[]           none                      forecast
  *   any              label                     classify
  *   any              number                    regress
- *   text, text[]     text[]                    tag
+ *   text[]           text[]                    tag
+ *   text, real[]     text[]                    classify, a row having many labels
  *   real[]           real[]                    forecast
+ *
+ * Words as they are come with a tag each; a text's words are the tokenizer's business, so an array
+ * beside a text is a list of labels.  The other reading has to be named: task => 'tag', or
+ * task => 'classify' for lists of words with lists of labels.
  *
  * A target of type text is taken for a label: that it is a text to be written
  * (translate, caption) has to be said.
@@ -19,7 +24,8 @@
 #define ONE(kind)	(1u << (kind))
 #define TEXTS		(ONE(NN_VALUE_TEXT) | ONE(NN_VALUE_WORDS))
 #define NUMBERS		ONE(NN_VALUE_NUMBERS)
-#define LABELS		(ONE(LSTM_TARGET_LABEL) | ONE(LSTM_TARGET_TEXT) | ONE(LSTM_TARGET_INTEGER) | ONE(LSTM_TARGET_NUMBER))
+#define LABELS		(ONE(LSTM_TARGET_LABEL) | ONE(LSTM_TARGET_TEXT) | ONE(LSTM_TARGET_INTEGER) | ONE(LSTM_TARGET_NUMBER) | \
+					 ONE(LSTM_TARGET_WORDS))
 #define WRITTEN		(ONE(LSTM_TARGET_TEXT) | ONE(LSTM_TARGET_WORDS))
 
 #define NEEDS_TEXTS		"an input column of type text or text[]"
@@ -146,9 +152,7 @@ infer_task(const LstmSourceInfo *info)
 		case LSTM_TARGET_NUMBER:
 			return NN_TASK_REGRESS;
 		case LSTM_TARGET_WORDS:
-			if (!is_numbers)
-				return NN_TASK_TAG;
-			break;
+			return info->input_kind == NN_VALUE_WORDS ? NN_TASK_TAG : NN_TASK_CLASSIFY;
 		case LSTM_TARGET_NUMBERS:
 			if (is_numbers)
 				return NN_TASK_FORECAST;
@@ -159,8 +163,6 @@ infer_task(const LstmSourceInfo *info)
 			 errmsg("the columns do not tell what is to be learned"),
 			 errdetail("Column \"%s\" holds %s, column \"%s\" %s.", info->input, input_words(info->input_kind),
 					   info->target, target_words(info->target_kind)),
-			 is_numbers ?
-			 errhint("Name the task, task => 'caption' to write a text for numbers.") :
 			 errhint("Name the task, task => 'regress' with a target of one number a row for example.")));
 }
 
@@ -180,7 +182,7 @@ lstm_read_target_as(NnTask task, const LstmSourceInfo *info)
 	if (info->target == NULL)
 		return LSTM_READ_NOTHING;
 	if (task == NN_TASK_CLASSIFY)
-		return LSTM_READ_LABEL;
+		return info->target_kind == LSTM_TARGET_WORDS ? LSTM_READ_LABELS : LSTM_READ_LABEL;
 	return task == NN_TASK_REGRESS ? LSTM_READ_NUMBER : LSTM_READ_VALUE;
 }
 

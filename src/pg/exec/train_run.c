@@ -20,18 +20,16 @@
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 
+#include "exec/checks.h"
 #include "exec/options_json.h"
-#include "exec/progress.h"
 #include "exec/report_json.h"
 #include "exec/task.h"
-#include "exec/train_run.h"
-#include "glue/env_pg.h"
+#include "exec/train_stages.h"
 #include "glue/errors.h"
 #include "glue/settings.h"
 #include "store/cache.h"
 #include "store/change.h"
 #include "store/registry.h"
-#include "store/source.h"
 
 #define READ_ROWS 256
 
@@ -39,28 +37,10 @@ const LstmTrainHelpers *lstm_train_helpers = NULL;
 
 #define MEMORY_HINT "Raise pg_lstm.train_memory, or take fewer rows with the option \"where\"."
 
-typedef struct TrainRun
-{
-	const LstmTrainRequest *request;
-	const char *model;
-	NnTask		task;
-	LstmSourceInfo source;
-	LstmReadAs	read_as;
-	NnOptions	options;
-	LstmEnv    *env;
-	LstmProgress progress;
-	NnLearner  *learner;
-	int64		n_skipped;		/* rows with a NULL */
-	NnPlan		plan;
-	int			n_wanted;		/* processes, if memory were no matter */
-	LstmTrainHelp help;
-	double		started;
-} TrainRun;
-
 /* ---- describe ----------------------------------------------------------------- */
 
 static void
-check_model(TrainRun *run)
+check_model(LstmTrainRun *run)
 {
 	LstmModelRow row;
 
@@ -75,11 +55,10 @@ check_model(TrainRun *run)
 				 errhint("Give another name with model => '...', or drop the model first.")));
 }
 
-static void
-describe(TrainRun *run)
+void
+lstm_train_describe(LstmTrainRun *run, const LstmTrainRequest *request)
 {
-	const LstmTrainRequest *request = run->request;
-
+	run->request = request;
 	lstm_source_describe(request->relid, request->input, request->target, &run->source);
 	run->task = lstm_choose_task(request->task, &run->source);
 	run->read_as = lstm_read_target_as(run->task, &run->source);
@@ -96,48 +75,108 @@ describe(TrainRun *run)
 
 /* ---- read ----------------------------------------------------------------------- */
 
+void
+lstm_train_read_warm(LstmTrainRun *run, bytea *weights)
+{
+	NnError		err = {0};
+	NnStatus	status;
+	NnModel    *model = lstm_model_from_bytes(weights, lstm_megabytes(lstm_train_memory_mb), run->env->context,
+											  &status, &err);
+
+	lstm_check(status, &err);
+	lstm_check(nn_learner_warm_start(run->learner, model, &err), &err);
+}
+
 /* The model of the option "warm_start", which stays in the cache as long as this run. */
 static void
-start_warm(TrainRun *run)
+start_warm(LstmTrainRun *run)
 {
 	const char *name = run->options.warm_start;
+	const LstmRef *ref;
 	const NnModel *model;
+	bytea	   *weights;
 	NnError		err = {0};
 
 	if (name[0] == '\0')
 		return;
-	model = lstm_cache_get(lstm_live_version(name, strlen(name)));
+	ref = lstm_live_version(name, strlen(name));
+	if (run->keeper != NULL)
+	{
+		weights = lstm_read_weights(ref);
+		run->keeper->warm(run->keeper, weights);
+		lstm_train_read_warm(run, weights);
+		return;
+	}
+	model = lstm_cache_get(ref);
 	lstm_cache_pin(model, run->env->context);
 	lstm_check(nn_learner_warm_start(run->learner, model, &err), &err);
 }
 
+/* The version that a retraining goes on from. */
+static void
+go_on(LstmTrainRun *run)
+{
+	const LstmAgain *again = run->request->again;
+	NnError		err = {0};
+
+	if (again != NULL && again->former != NULL)
+		lstm_check(nn_learner_go_on(run->learner, again->former, again->split, &err), &err);
+}
+
+NnStatus
+lstm_train_read_row(LstmTrainRun *run, const NnValue *input, const NnTarget *target, NnError *err)
+{
+	return nn_learner_add(run->learner, input, target, err);
+}
+
 static NnStatus
-add_row(TrainRun *run, const LstmRow *row, NnError *err)
+add_row(LstmTrainRun *run, const LstmRow *row, NnError *err)
 {
 	NnTarget	target = {0};
 
 	target.label = row->label;
 	target.n_bytes = row->label_bytes;
 	target.number = row->number;
-	if (run->read_as == LSTM_READ_VALUE)
+	if (run->read_as == LSTM_READ_VALUE || run->read_as == LSTM_READ_LABELS)
 		target.value = &row->target;
-	return nn_learner_add(run->learner, &row->input, &target, err);
+	if (run->keeper != NULL)
+		run->keeper->row(run->keeper, row, &target, run->read_as);
+	return lstm_train_read_row(run, &row->input, &target, err);
 }
 
-/* The columns of a table of word vectors: the word is read as a target, the vector as an input. */
-static NnStatus
-add_vector(TrainRun *run, const LstmRow *row, NnError *err)
+NnStatus
+lstm_train_read_vector(LstmTrainRun *run, const NnValue *vector, const NnTarget *word, NnError *err)
 {
-	if (row->input.kind != NN_VALUE_NUMBERS || row->input.n_channels != 1)
+	if (vector->kind != NN_VALUE_NUMBERS || vector->n_channels != 1)
 		return nn_fail(err, NN_EINVAL, "a word vector must be an array of numbers of one dimension");
-	return nn_learner_add_vector(run->learner, row->label, row->label_bytes,
-								 row->input.numbers, row->input.n_steps, err);
+	return nn_learner_add_vector(run->learner, word->label, word->n_bytes, vector->numbers, vector->n_steps, err);
+}
+
+/*
+ * The columns of a table of word vectors: the word is read as a target, the vector as an
+ * input.  Kept are those that are used, and the first, which sets the width.
+ */
+static NnStatus
+add_vector(LstmTrainRun *run, const LstmRow *row, NnError *err)
+{
+	int64		n_before = nn_learner_n_vectors(run->learner);
+	NnTarget	word = {0};
+	NnStatus	status;
+
+	word.label = row->label;
+	word.n_bytes = row->label_bytes;
+	status = lstm_train_read_vector(run, &row->input, &word, err);
+	if (status == NN_OK && run->keeper != NULL &&
+		(!run->has_width || nn_learner_n_vectors(run->learner) > n_before))
+		run->keeper->vector(run->keeper, row);
+	run->has_width = true;
+	return status;
 }
 
 /* Give every row of the query to take().  Returns how many had a NULL. */
 static int64
-read_all(TrainRun *run, const LstmSourceInfo *info, const char *condition, LstmReadAs read_as,
-		 NnStatus (*take) (TrainRun *, const LstmRow *, NnError *))
+read_all(LstmTrainRun *run, const LstmSourceInfo *info, const char *condition, LstmReadAs read_as,
+		 NnStatus (*take) (LstmTrainRun *, const LstmRow *, NnError *))
 {
 	LstmSource *source = lstm_source_open(info, condition, read_as);
 	LstmRow    *rows = MemoryContextAlloc(run->env->context, sizeof(LstmRow) * READ_ROWS);
@@ -154,7 +193,7 @@ read_all(TrainRun *run, const LstmSourceInfo *info, const char *condition, LstmR
 		for (int i = 0; i < n; i++)
 		{
 			position.row = rows[i].position;
-			CHECK_FOR_INTERRUPTS();
+			(void) run->env->env.poll(run->env);
 			if (take(run, &rows[i], &err) != NN_OK)
 				lstm_throw(&err, err.status == NN_ELIMIT ? MEMORY_HINT : NULL);
 		}
@@ -164,13 +203,14 @@ read_all(TrainRun *run, const LstmSourceInfo *info, const char *condition, LstmR
 	}
 	error_context_stack = callback.previous;
 	n_skipped = lstm_source_n_skipped(source);
+	run->has_row_security |= lstm_source_has_row_security(source);
 	lstm_source_close(source);
 	pfree(rows);
 	return n_skipped;
 }
 
 static void
-read_vectors(TrainRun *run)
+read_vectors(LstmTrainRun *run)
 {
 	LstmSourceInfo info;
 	Oid			relid;
@@ -189,56 +229,100 @@ read_vectors(TrainRun *run)
 
 /* How many processes train: as many as help and fit into the memory that the plan leaves. */
 static void
-choose_members(TrainRun *run)
+choose_members(LstmTrainRun *run)
 {
 	Size		limit = lstm_megabytes(lstm_train_memory_mb);
 	int			n = 1;
 
-	if (lstm_train_helpers != NULL)
+	if (lstm_train_helpers != NULL && !run->is_alone)
 		n = lstm_train_helpers->count(run->options.workers, run->plan.seconds, run->plan.n_shards);
 	run->n_wanted = n;
 	while (n > 1 && run->plan.peak_bytes + nn_learner_team_bytes(run->learner, n) > limit)
 		n--;
 	run->help.n_members = n;
 	run->plan.peak_bytes += nn_learner_team_bytes(run->learner, n);
+	if (n > 1)
+		run->plan.seconds *= lstm_train_helpers->share_of_time(n, run->plan.n_shards);
+}
+
+void
+lstm_train_throw(const NnError *err)
+{
+	lstm_throw(err, err->status == NN_ELIMIT ? MEMORY_HINT : NULL);
+}
+
+static void
+begin_env(LstmTrainRun *run)
+{
+	run->env = palloc(sizeof(LstmEnv));
+	lstm_env_init(run->env, CurrentMemoryContext);
+	run->env->on_poll = run->on_poll;
+	run->env->on_poll_arg = run->on_poll_arg;
+	run->started = run->env->env.now(run->env);
+}
+
+void
+lstm_train_begin_again(LstmTrainRun *run, const LstmTrainRequest *request)
+{
+	NnError		err = {0};
+
+	run->request = request;
+	if (run->env == NULL)
+		begin_env(run);
+	lstm_progress_begin(&run->progress, run->env->context, run->model, run->task);
+	run->env->progress = lstm_progress_report;
+	run->env->progress_arg = &run->progress;
+	lstm_check(nn_learner_create(&run->learner, run->task, run->source.input_kind, &run->options,
+								 lstm_megabytes(lstm_train_memory_mb), &run->env->env, &err), &err);
+	if (run->read_as == LSTM_READ_LABELS)
+		nn_learner_expect_many_labels(run->learner);
+	lstm_options_weigh(request->options, run->learner);
+	nn_learner_keep_measured(run->learner);
+}
+
+void
+lstm_train_begin(LstmTrainRun *run, const LstmTrainRequest *request)
+{
+	begin_env(run);
+	lstm_train_describe(run, request);
+	lstm_train_begin_again(run, request);
+}
+
+void
+lstm_train_read(LstmTrainRun *run)
+{
+	lstm_progress_phase(&run->progress, LSTM_PHASE_READING);
+	start_warm(run);
+	go_on(run);
+	run->n_skipped = read_all(run, &run->source, run->options.where, run->read_as, add_row);
+	read_vectors(run);
+}
+
+void
+lstm_train_plan_rows(LstmTrainRun *run)
+{
+	NnError		err = {0};
+
+	lstm_progress_phase(&run->progress, LSTM_PHASE_PLANNING);
+	if (nn_learner_plan(run->learner, &run->plan, &err) != NN_OK)
+		lstm_train_throw(&err);
+	choose_members(run);
 }
 
 /* Describe, read, plan. */
 static void
-prepare(TrainRun *run, const LstmTrainRequest *request)
+prepare(LstmTrainRun *run, const LstmTrainRequest *request)
 {
-	NnError		err = {0};
-	NnStatus	status;
-
-	run->request = request;
-	run->env = palloc(sizeof(LstmEnv));
-	lstm_env_init(run->env, CurrentMemoryContext);
-	run->started = run->env->env.now(run->env);
-	describe(run);
-	run->progress.task = run->task;
-	run->env->progress = lstm_progress_report;
-	run->env->progress_arg = &run->progress;
-
-	lstm_check(nn_learner_create(&run->learner, run->task, run->source.input_kind, &run->options,
-								 lstm_megabytes(lstm_train_memory_mb), &run->env->env, &err), &err);
-	start_warm(run);
-	run->n_skipped = read_all(run, &run->source, run->options.where, run->read_as, add_row);
-	read_vectors(run);
-	run->progress.last = 0.0;
-	status = nn_learner_plan(run->learner, &run->plan, &err);
-	if (status != NN_OK)
-		lstm_throw(&err, status == NN_ELIMIT ? MEMORY_HINT : NULL);
-	choose_members(run);
+	lstm_train_begin(run, request);
+	lstm_train_read(run);
+	lstm_train_plan_rows(run);
 }
 
 /* ---- train ---------------------------------------------------------------------- */
 
-static const NnLearnReport *
-train(TrainRun *run)
+NnStatus
+lstm_train_rows(LstmTrainRun *run, const NnLearnReport **report, NnError *err)
 {
-	const NnLearnReport *report;
-	NnError		err = {0};
-
 	if (run->help.n_members < run->n_wanted)
 		ereport(NOTICE,
 				(errmsg("training with %d of %d workers", run->help.n_members, run->n_wanted),
@@ -246,9 +330,8 @@ train(TrainRun *run)
 				 errhint("Raise pg_lstm.train_memory. The result is the same with any number of workers.")));
 	if (run->help.n_members > 1)
 		nn_learner_train_by(run->learner, lstm_train_helpers->train, &run->help);
-	if (nn_learner_train(run->learner, &report, &err) != NN_OK)
-		lstm_throw(&err, err.status == NN_ELIMIT ? MEMORY_HINT : NULL);
-	return report;
+	lstm_progress_phase(&run->progress, LSTM_PHASE_TRAINING);
+	return nn_learner_train(run->learner, report, err);
 }
 
 /* ---- store ---------------------------------------------------------------------- */
@@ -267,7 +350,7 @@ labels_of(const NnModel *model)
 }
 
 static char *
-metrics_json(TrainRun *run, const NnLearnReport *report)
+metrics_json(LstmTrainRun *run, const NnLearnReport *report)
 {
 	const NnModel *model = nn_learner_model(run->learner);
 	StringInfoData json;
@@ -287,12 +370,30 @@ metrics_json(TrainRun *run, const NnLearnReport *report)
 	lstm_json_metrics(&json, run->task, &report->held_out, model->spec.n_outputs, labels_of(model),
 					  report->n_label_rows, report->per_class, report->confusion);
 	lstm_json_sequence(&json, &report->sequence);
+	lstm_json_decision(&json, model, labels_of(model), report);
+	lstm_json_baseline(&json, &report->baseline, report->per_class, model->spec.n_outputs);
 	appendStringInfoChar(&json, '}');
 	return json.data;
 }
 
 static bytea *
-file_bytes(TrainRun *run)
+bytes_of(const NnArray *file)
+{
+	bytea	   *bytes;
+
+	if (file->n > MaxAllocSize - VARHDRSZ)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the weights file would be larger than 1 GB"),
+				 errhint("Lower the options \"hidden\", \"vocabulary\" or \"bag_features\".")));
+	bytes = palloc(file->n + VARHDRSZ);
+	SET_VARSIZE(bytes, file->n + VARHDRSZ);
+	memcpy(VARDATA(bytes), file->data, file->n);
+	return bytes;
+}
+
+static bytea *
+file_bytes(LstmTrainRun *run)
 {
 	NnArray		out = {0};
 	NnError		err = {0};
@@ -300,16 +401,56 @@ file_bytes(TrainRun *run)
 
 	nn_array_init(&out, &run->env->env, 1);
 	lstm_check(nn_learner_write(run->learner, &out, &err), &err);
-	if (out.n > MaxAllocSize - VARHDRSZ)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the weights file would be larger than 1 GB"),
-				 errhint("Lower the options \"hidden\", \"vocabulary\" or \"bag_features\".")));
-	bytes = palloc(out.n + VARHDRSZ);
-	SET_VARSIZE(bytes, out.n + VARHDRSZ);
-	memcpy(VARDATA(bytes), out.data, out.n);
+	bytes = bytes_of(&out);
 	nn_array_free(&out);
 	return bytes;
+}
+
+/* What held-out rows were answered; NULL if there are none. */
+static bytea *
+held_out_bytes(LstmTrainRun *run, const NnLearnReport *report)
+{
+	const NnModel *model = nn_learner_model(run->learner);
+	NnArray		out = {0};
+	bytea	   *bytes;
+
+	if (report->answers.n_rows == 0)
+		return NULL;
+	nn_array_init(&out, &run->env->env, 1);
+	if (nn_held_out_write(&report->answers, model->spec.n_outputs, model->labels, &out) != NN_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory")));
+	bytes = bytes_of(&out);
+	nn_array_free(&out);
+	return bytes;
+}
+
+/* Network and split, in one object. */
+static char *
+facts_json(const LstmTrainRun *run)
+{
+	const NnModel *model = nn_learner_model(run->learner);
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfoString(&json, lstm_json_facts(&model->spec, nn_net_n_parameters(model->net)));
+	json.data[--json.len] = '\0';	/* its closing brace */
+	lstm_json_split(&json, nn_learner_split(run->learner));
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+/* Checks that it breaks keep a version from going live, and whatever a retraining finds. */
+static bool
+may_go_live(LstmTrainRun *run, const NnLearnReport *report, bytea *measured)
+{
+	const LstmAgain *again = run->request->again;
+	LstmTrained trained = {run->model, &run->source, &run->options, run->learner, report, measured};
+
+	if (again != NULL)
+		return again->may_go_live(again->ctx, &trained);
+	return lstm_may_go_live(run->model, nn_learner_model(run->learner));
 }
 
 static const char *
@@ -319,9 +460,9 @@ input_kind_name(NnValueKind kind)
 }
 
 static void
-store(TrainRun *run, const NnLearnReport *report, LstmTrainResult *result)
+store(LstmTrainRun *run, const NnLearnReport *report, LstmTrainResult *result)
 {
-	const NnModel *model = nn_learner_model(run->learner);
+	const NnArray *measured = nn_learner_measured(run->learner);
 	LstmNewVersion version = {0};
 
 	version.model = run->model;
@@ -330,16 +471,21 @@ store(TrainRun *run, const NnLearnReport *report, LstmTrainResult *result)
 	version.relation = run->source.relation;
 	version.input = run->source.input;
 	version.target = run->source.target;
+	version.keeps_source = run->request->again != NULL;
 	version.options = JsonbToCString(NULL, &run->request->options->root, VARSIZE(run->request->options));
-	version.facts = lstm_json_facts(&model->spec, nn_net_n_parameters(model->net));
+	version.facts = facts_json(run);
 	version.metrics = result->metrics;
+	version.has_row_security = run->has_row_security;
 	version.rows = result->n_rows;
 	version.epochs = result->n_epochs;
 	version.seconds = result->seconds;
 	version.weights = file_bytes(run);
+	version.measured = measured->n > 0 ? bytes_of(measured) : NULL;
 	version.epoch = report->train.epoch;
+	version.held_out = held_out_bytes(run, report);
+	version.stays_back = !may_go_live(run, report, version.measured);
 	result->version = lstm_save_version(&version);
-	if (IsTransactionBlock())
+	if (IsTransactionBlock() && !version.stays_back)
 		ereport(NOTICE,
 				(errmsg("version %d of model \"%s\" becomes visible to other sessions when this transaction commits",
 						result->version, run->model)));
@@ -348,28 +494,39 @@ store(TrainRun *run, const NnLearnReport *report, LstmTrainResult *result)
 /* ---- the whole -------------------------------------------------------------------- */
 
 void
-lstm_train_run(const LstmTrainRequest *request, LstmTrainResult *result)
+lstm_train_finish(LstmTrainRun *run, const NnLearnReport *report, MemoryContext result_context,
+				  LstmTrainResult *result)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	MemoryContext context = AllocSetContextCreate(caller, "pg_lstm training", ALLOCSET_DEFAULT_SIZES);
-	TrainRun   *run;
-	const NnLearnReport *report;
+	MemoryContext own = MemoryContextSwitchTo(result_context);
 
-	lstm_need_writable("lstm_train()");
-	MemoryContextSwitchTo(context);
-	run = palloc0(sizeof(TrainRun));
-	prepare(run, request);
-	report = train(run);
-
-	MemoryContextSwitchTo(caller);
+	lstm_progress_phase(&run->progress, LSTM_PHASE_STORING);
 	result->model = pstrdup(run->model);
 	result->task = nn_task_name(run->task);
 	result->n_rows = report->plan.n_rows;
 	result->n_epochs = report->train.n_epochs;
 	result->metrics = metrics_json(run, report);
-	MemoryContextSwitchTo(context);
+	MemoryContextSwitchTo(own);
 	result->seconds = round(1000.0 * (run->env->env.now(run->env) - run->started)) / 1000.0;
 	store(run, report, result);
+}
+
+void
+lstm_train_run(const LstmTrainRequest *request, LstmTrainResult *result)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	MemoryContext context = AllocSetContextCreate(caller, "pg_lstm training", ALLOCSET_DEFAULT_SIZES);
+	LstmTrainRun *run;
+	const NnLearnReport *report;
+	NnError		err = {0};
+
+	if (request->again == NULL)
+		lstm_need_writable("lstm_train()");
+	MemoryContextSwitchTo(context);
+	run = palloc0(sizeof(LstmTrainRun));
+	prepare(run, request);
+	if (lstm_train_rows(run, &report, &err) != NN_OK)
+		lstm_train_throw(&err);
+	lstm_train_finish(run, report, caller, result);
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 }
@@ -379,10 +536,10 @@ lstm_train_plan(const LstmTrainRequest *request, NnPlan *plan)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "pg_lstm estimate", ALLOCSET_DEFAULT_SIZES);
-	TrainRun   *run;
+	LstmTrainRun *run;
 
 	MemoryContextSwitchTo(context);
-	run = palloc0(sizeof(TrainRun));
+	run = palloc0(sizeof(LstmTrainRun));
 	prepare(run, request);
 	*plan = run->plan;
 	MemoryContextSwitchTo(caller);

@@ -8,6 +8,28 @@
 
 #include "model/learn.h"
 
+#include "store/source.h"
+
+/* A training that is over, and not stored yet. */
+typedef struct LstmTrained
+{
+	const char *model;
+	const LstmSourceInfo *source;
+	const NnOptions *options;	/* as they were asked for */
+	NnLearner  *learner;
+	const NnLearnReport *report;
+	bytea	   *measured;		/* the weights that the report speaks of, where they are others; or NULL */
+} LstmTrained;
+
+/* What lstm_retrain adds to a training. */
+typedef struct LstmAgain
+{
+	const NnModel *former;		/* go on from it; NULL: begin anew */
+	const NnSplit *split;		/* what it held out */
+	bool		(*may_go_live) (void *ctx, const LstmTrained *trained);
+	void	   *ctx;
+} LstmAgain;
+
 typedef struct LstmTrainRequest
 {
 	Oid			relid;
@@ -16,6 +38,7 @@ typedef struct LstmTrainRequest
 	const char *model;			/* NULL: <relation>_<target>, or _<input> */
 	const char *task;			/* NULL: by the columns' types */
 	Jsonb	   *options;
+	const LstmAgain *again;		/* NULL: lstm_train */
 } LstmTrainRequest;
 
 typedef struct LstmTrainResult
@@ -41,6 +64,12 @@ typedef struct LstmTrainHelpers
 {
 	/* How many processes: the option or NN_AUTO; seconds that one would take, estimated; shards of a batch. */
 	int			(*count) (int workers, double seconds, int n_shards);
+
+	/*
+	 * How long so many would take, of the time that one takes; with the background workers that are free
+	 * now.
+	 */
+	double		(*share_of_time) (int n_members, int n_shards);
 	NnTrainHook train;			/* ctx is an LstmTrainHelp */
 } LstmTrainHelpers;
 

@@ -16,7 +16,9 @@
 #include "parser/parser.h"
 #include "storage/fd.h"
 #include "storage/proc.h"
+#include "utils/acl.h"
 #include "utils/guc.h"
+#include "utils/guc_tables.h"
 #include "utils/memutils.h"
 
 #if PG_VERSION_NUM < 130000
@@ -24,6 +26,7 @@
 #endif
 
 #if PG_VERSION_NUM >= 140000
+#include "utils/backend_status.h"
 #include "utils/wait_event.h"
 #else
 #include "pgstat.h"
@@ -57,6 +60,28 @@ lstm_local_xid(void)
 #endif
 }
 
+/* May a role take on another, and so give things to it? */
+static inline bool
+lstm_can_become(Oid member, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return member_can_set_role(member, role);
+#else
+	return is_member_of_role(member, role);
+#endif
+}
+
+/* What pg_stat_activity knows of a process, by its number there, from 1. */
+static inline LocalPgBackendStatus *
+lstm_backend_status(int i)
+{
+#if PG_VERSION_NUM >= 160000
+	return pgstat_get_local_beentry_by_index(i);
+#else
+	return pgstat_fetch_stat_local_beentry(i);
+#endif
+}
+
 /* The statements of a string, as RawStmts. */
 static inline List *
 lstm_raw_parse(const char *sql)
@@ -76,6 +101,18 @@ lstm_reserve_settings(const char *prefix)
 	MarkGUCPrefixReserved(prefix);
 #else
 	EmitWarningsOnPlaceholders(prefix);
+#endif
+}
+
+/* All settings there are, those that belong to no library included. */
+static inline struct config_generic **
+lstm_all_settings(int *n)
+{
+#if PG_VERSION_NUM >= 160000
+	return get_guc_variables(n);
+#else
+	*n = GetNumConfigOptions();
+	return get_guc_variables();
 #endif
 }
 

@@ -86,7 +86,11 @@ env_unmap(void *ctx, void *block, size_t size_bytes)
 static int
 env_poll(void *ctx)
 {
+	LstmEnv    *env = ctx;
+
 	CHECK_FOR_INTERRUPTS();
+	if (env->on_poll != NULL)
+		env->on_poll(env->on_poll_arg);
 	return 0;
 }
 
@@ -123,4 +127,6 @@ lstm_env_init(LstmEnv *env, MemoryContext context)
 	lstm_file_maps_init(&env->maps, context);
 	env->progress = NULL;
 	env->progress_arg = NULL;
+	env->on_poll = NULL;
+	env->on_poll_arg = NULL;
 }

@@ -24,6 +24,8 @@ typedef struct LstmEnv
 	LstmFileMaps maps;
 	LstmProgressHook progress;	/* NULL: silent */
 	void	   *progress_arg;
+	void		(*on_poll) (void *arg); /* behind the interrupt check; may raise an error; NULL: nothing */
+	void	   *on_poll_arg;
 } LstmEnv;
 
 extern void lstm_env_init(LstmEnv *env, MemoryContext context);

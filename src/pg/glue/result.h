@@ -8,7 +8,7 @@
 #include "utils/array.h"
 #include "utils/tuplestore.h"
 
-#define LSTM_MAX_COLUMNS 16
+#define LSTM_MAX_COLUMNS 18
 
 /* One row, filled column by column. */
 typedef struct LstmRowBuilder

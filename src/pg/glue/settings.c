@@ -16,6 +16,7 @@
 int			lstm_cache_size_mb = 256;
 int			lstm_train_memory_mb = 2048;
 int			lstm_max_workers = 2;
+int			lstm_checkpoint_interval = 60;
 bool		lstm_progress = true;
 bool		lstm_enable_batch = true;
 int			lstm_batch_size = 1000;
@@ -38,11 +39,18 @@ lstm_settings_define(void)
 							PGC_USERSET, GUC_UNIT_MB,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_lstm.max_workers",
-							"Processes that train one model together, the session among them.",
-							"For trainings of more than about a second whose option \"workers\" says nothing; never more than there are processors or shards of a batch. The result does not depend on it.",
+							"Processes that train one model together, the session among them; jobs that run at a time.",
+							"Together for trainings of more than about a second whose option \"workers\" says nothing; never more than there are processors or shards of a batch. The result does not depend on it.",
 							&lstm_max_workers,
 							2, 1, 64,
 							PGC_USERSET, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("pg_lstm.checkpoint_interval",
+							"Time between two checkpoints of a training in the background.",
+							"An interrupted job goes on from its last checkpoint. Writing them never takes more than a twentieth of the time, if that means that they are fewer.",
+							&lstm_checkpoint_interval,
+							60, 0, INT_MAX / 1000,
+							PGC_USERSET, GUC_UNIT_S,
 							NULL, NULL, NULL);
 	DefineCustomBoolVariable("pg_lstm.progress",
 							 "Reports the progress of lstm_train as NOTICEs.",

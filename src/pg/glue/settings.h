@@ -7,6 +7,7 @@
 extern int	lstm_cache_size_mb;
 extern int	lstm_train_memory_mb;
 extern int	lstm_max_workers;
+extern int	lstm_checkpoint_interval;
 extern bool lstm_progress;
 extern bool lstm_enable_batch;
 extern int	lstm_batch_size;

@@ -106,19 +106,18 @@ pg_lstm_predict_pinned(PG_FUNCTION_ARGS)
 Datum
 pg_lstm_classify(PG_FUNCTION_ARGS)
 {
-	const LstmRef *ref = lstm_model_argument(fcinfo, 0);
-	int			version = ref->version;
-	const NnModel *model = lstm_cache_get(ref);
+	LstmRef		ref = *lstm_model_argument(fcinfo, 0);
+	const NnModel *model = lstm_cache_get(&ref);
 	NnReading	reading;
 	LstmRowBuilder row;
 	float	   *out;
 	int			best;
 
-	lstm_need_task(model, ref->name, NN_TASK_CLASSIFY);
+	lstm_need_task(model, ref.name, NN_TASK_CLASSIFY);
 	out = answer(model, fcinfo, &reading);
 	best = lstm_best_of(out, model->spec.n_outputs);
 	lstm_row_begin(&row, fcinfo);
-	lstm_classify_row(&row, out, model->spec.n_outputs, lstm_from_utf8(model->labels[best]), &reading, version);
+	lstm_classify_row(&row, model, lstm_cuts_of(&ref), out, lstm_from_utf8(model->labels[best]), &reading, ref.version);
 	PG_RETURN_DATUM(lstm_row_value(&row));
 }
 

@@ -11,6 +11,7 @@
 #include "exec/task.h"
 #include "exec/train_run.h"
 #include "glue/result.h"
+#include "sqlapi/request.h"
 
 PG_FUNCTION_INFO_V1(pg_lstm_train);
 PG_FUNCTION_INFO_V1(pg_lstm_estimate);
@@ -25,13 +26,13 @@ need_argument(FunctionCallInfo fcinfo, int n, const char *name)
 				 errmsg("argument \"%s\" must not be null", name)));
 }
 
-/* (relation, input, target, model, task, options), as the script declares them. */
-static void
-read_request(FunctionCallInfo fcinfo, LstmTrainRequest *request)
+void
+lstm_request_read(FunctionCallInfo fcinfo, LstmTrainRequest *request)
 {
 	need_argument(fcinfo, 0, "relation");
 	need_argument(fcinfo, 1, "input");
 	need_argument(fcinfo, 5, "options");
+	memset(request, 0, sizeof(*request));
 	request->relid = PG_GETARG_OID(0);
 	request->input = NameStr(*PG_GETARG_NAME(1));
 	request->target = PG_ARGISNULL(2) ? NULL : NameStr(*PG_GETARG_NAME(2));
@@ -47,7 +48,7 @@ pg_lstm_train(PG_FUNCTION_ARGS)
 	LstmTrainResult result;
 	LstmRowBuilder row;
 
-	read_request(fcinfo, &request);
+	lstm_request_read(fcinfo, &request);
 	lstm_row_begin(&row, fcinfo);
 	lstm_train_run(&request, &result);
 	lstm_row_text(&row, result.model);
@@ -67,7 +68,7 @@ pg_lstm_estimate(PG_FUNCTION_ARGS)
 	NnPlan		plan;
 	LstmRowBuilder row;
 
-	read_request(fcinfo, &request);
+	lstm_request_read(fcinfo, &request);
 	lstm_row_begin(&row, fcinfo);
 	lstm_train_plan(&request, &plan);
 	lstm_row_datum(&row, Int64GetDatum(plan.n_rows));

@@ -8,6 +8,7 @@
 #include "exec/batch_hooks.h"
 #include "exec/predict.h"
 #include "glue/settings.h"
+#include "job/job.h"
 #include "job/team.h"
 #include "store/cache.h"
 #include "store/catalog.h"
@@ -25,4 +26,5 @@ _PG_init(void)
 	lstm_predict_init();
 	lstm_batch_init();
 	lstm_team_define();
+	lstm_job_define();
 }

@@ -51,7 +51,8 @@ has_no_nulls(ArrayType *array, const char *what, bool is_quiet)
 				 errmsg("%s array must not contain nulls", what),
 				 strcmp(what, "target") == 0 ?
 				 errhint("Every token needs a tag and every step a number.") :
-				 errhint("Remove them, with array_remove(input, NULL) for example.")));
+				 errhint("Remove them, with array_remove(%s, NULL) for example.",
+						 strcmp(what, "label") == 0 ? "target" : "input")));
 	return false;
 }
 
@@ -81,7 +82,7 @@ words_of(ArrayType *array, const char *what, bool is_quiet, NnValue *value)
 		ereport(ERROR,
 				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
 				 errmsg("an array of words must have one dimension"),
-				 errdetail("The %s has %d.", what, ARR_NDIM(array))));
+				 errdetail("The %s has %d.", strcmp(what, "label") == 0 ? "array of labels" : what, ARR_NDIM(array))));
 	}
 	deconstruct_array(array, ARR_ELEMTYPE(array), -1, false, TYPALIGN_INT, &elements, NULL, &n);
 	words = palloc(sizeof(char *) * Max(n, 1));
