@@ -33,7 +33,7 @@ REGRESS = setup surface train predict predict_batch evaluate multilabel decide m
 	transactions prepared hostile same_seed unicode sentiment tag write trace forecast story hostile_tasks extremes
 
 # Likewise for specs/*.spec.
-ISOLATION = train_predict train_tasks deploy_predict train_train drop_predict source_changes batch_locks role_changes retrain_deploy
+ISOLATION = train_predict train_tasks deploy_predict train_train drop_predict source_changes batch_locks role_changes retrain_deploy job_commits
 
 REGRESS_OPTS += --encoding=UTF8
 

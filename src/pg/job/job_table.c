@@ -7,6 +7,7 @@
 #include "glue/compat.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -258,6 +259,8 @@ lstm_job_count_idle(void)
 static const char *
 state_name(const LstmJobState *state)
 {
+	if (RecoveryInProgress())
+		return "unknown";
 	if (state->pid == 0)
 		return state->has_started ? "interrupted" : "queued";
 	return state->wants_cancel ? "canceling" : state->wants_stop ? "stopping" : "running";
