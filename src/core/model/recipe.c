@@ -159,7 +159,7 @@ resolve_writer(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(min_rows, is_text ? 3 : 2);
 	SET_AUTO(subwords, shape->is_given ? 0 : 4000);
 	SET_AUTO(batch, is_small ? 16 : n < 20000 ? 32 : 64);
-	SET_AUTO(epochs, n < 5000 ? 40 : n < 60000 ? 12 : 8);
+	SET_AUTO(epochs, n < 5000 ? 40 : n < 60000 ? 12 : 6);
 	SET_AUTO(rate, 2e-3);
 	SET_AUTO(rate_embedding, options->rate);
 	SET_AUTO(dropout, is_small ? 0.3 : n < 60000 ? 0.4 : 0.2);
