@@ -17,41 +17,27 @@
 #define NN_BLOCK_N		256
 #define NN_BLOCK_M		96
 
-/* What the rows of a tile start from, see below. */
-static NN_INLINE void
-tile_row_start(const int W, const float *from, int n_columns, Vec *sum)
-{
-	NN_UNROLL
-		for (int w = 0; w < W; w++)
-	{
-		int			n = n_columns - w * NN_VW;
-
-		sum[w] = n > 0 ? v_load_part(from + w * NN_VW, n) : (Vec) {0};
-	}
-}
-
+/* What the rows of a tile start from, see below; the compiler has one loop to unroll. */
 static NN_INLINE void
 tile_start(const int R, const int W, const NnStart *start, int64_t m, int n_first, int n_columns, Vec *sum)
 {
-	if (start->row != NULL)
+	static const float zeros[NN_TILE_PANELS * NN_PANEL];
+	const float *const *row = start->row != NULL ? start->row + m : NULL;
+	const float *from = start->from != NULL ? start->from + (size_t) m * start->ld + n_first : zeros;
+	size_t		ld = start->from != NULL ? start->ld : 0;
+
+	NN_UNROLL
+		for (int r = 0; r < R; r++)
 	{
-		NN_UNROLL
-			for (int r = 0; r < R; r++)
-			tile_row_start(W, start->row[m + r] + n_first, n_columns, sum + r * W);
-	}
-	else if (start->from != NULL)
-	{
-		const float *from = start->from + (size_t) m * start->ld + n_first;
+		const float *at = row != NULL ? row[r] + n_first : from + r * ld;
 
 		NN_UNROLL
-			for (int r = 0; r < R; r++)
-			tile_row_start(W, from + r * start->ld, n_columns, sum + r * W);
-	}
-	else
-	{
-		NN_UNROLL
-			for (int i = 0; i < R * W; i++)
-			sum[i] = (Vec) {0};
+			for (int w = 0; w < W; w++)
+		{
+			int			n = n_columns - w * NN_VW;
+
+			sum[r * W + w] = n > 0 ? v_load_part(at + w * NN_VW, n) : (Vec) {0};
+		}
 	}
 }
 
