@@ -22,7 +22,7 @@ $$;
 CREATE TABLE job_number (name text PRIMARY KEY, job bigint);
 GRANT ALL ON job_number TO PUBLIC;
 CREATE FUNCTION job(wanted text) RETURNS bigint STABLE LANGUAGE sql AS $$ SELECT j.job FROM job_number j WHERE name = wanted $$;
-CREATE FUNCTION long() RETURNS jsonb IMMUTABLE LANGUAGE sql AS $$ SELECT small() || '{"epochs": 1000}' $$;
+CREATE FUNCTION long() RETURNS jsonb IMMUTABLE LANGUAGE sql AS $$ SELECT small() || '{"epochs": 1000, "hidden": 128, "embedding": 64}' $$;
 
 -- A job makes the version that lstm_train would make, as the role that submitted it.
 CREATE ROLE job_owner;
