@@ -9,7 +9,6 @@
 
 #include <math.h>
 
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -147,20 +146,12 @@ static int64
 count_rows(const LstmSourceInfo *info, const char *condition)
 {
 	StringInfoData sql;
-	bool		is_null;
-	int64		n;
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT pg_catalog.count(%s) FROM %s", quote_identifier(info->input), info->relation);
 	if (condition != NULL)
 		appendStringInfo(&sql, " WHERE (%s\n)", condition);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute(sql.data, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "rows could not be counted");
-	n = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
-	SPI_finish();
-	return n;
+	return lstm_source_count(sql.data);
 }
 
 /* By another mix of the hash than the split's, so that it is not the held-out rows that are asked. */

@@ -71,8 +71,6 @@ static int64
 count_labeled(const Question *q, const char *condition)
 {
 	StringInfoData sql;
-	bool		is_null;
-	int64		n;
 
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT pg_catalog.count(*) FROM %s WHERE %s IS NOT NULL", q->origin.relation,
@@ -81,13 +79,7 @@ count_labeled(const Question *q, const char *condition)
 		appendStringInfo(&sql, " AND %s IS NOT NULL", qualified(q, q->origin.target));
 	if (condition != NULL)
 		appendStringInfo(&sql, " AND (%s\n)", condition);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
-	if (SPI_execute(sql.data, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "rows could not be counted");
-	n = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
-	SPI_finish();
-	return n;
+	return lstm_source_count(sql.data);
 }
 
 /* ---- the questions -------------------------------------------------------------------- */

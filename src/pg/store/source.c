@@ -508,3 +508,18 @@ lstm_source_read(LstmSource *source, LstmRow *rows, int max_rows)
 	MemoryContextSwitchTo(old);
 	return n;
 }
+
+int64
+lstm_source_count(const char *query)
+{
+	bool		is_null;
+	int64		n;
+
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	if (SPI_execute(query, true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "rows could not be counted");
+	n = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
+	SPI_finish();
+	return n;
+}

@@ -107,4 +107,7 @@ extern int64 lstm_source_n_skipped(const LstmSource *source);
 extern bool lstm_source_has_row_security(const LstmSource *source);
 extern bool lstm_plan_has_row_security(SPIPlanPtr plan);
 
+/* The number that a query of one count(*) or count(column) returns, asked as the caller. */
+extern int64 lstm_source_count(const char *query);
+
 #endif							/* LSTM_SOURCE_H */
