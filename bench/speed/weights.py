@@ -8,7 +8,7 @@ KINDS = {"F32": np.float32, "F16": np.float16, "U8": np.uint8, "I64": np.int64, 
 
 
 def read(path):
-    """Name -> array; a branch's scale is brought into the head, so that softmax(head) is the answer."""
+    """Name -> array; a branch's scale and the temperature are brought into the head, so that softmax(head) is the answer."""
     with open(path, "rb") as f:
         n, = struct.unpack("<Q", f.read(8))
         header = json.loads(f.read(n))
@@ -20,8 +20,10 @@ def read(path):
         start, stop = about["data_offsets"]
         tensors[name] = np.frombuffer(raw[start:stop], KINDS[about["dtype"]]).reshape(about["shape"])
     found = {name: t.astype(np.float32) for name, t in tensors.items() if t.dtype in (np.float16, np.float32)}
+    scale = np.float32(1 / float(header.get("__metadata__", {}).get("temperature", 1)))
     if "scale" in found:
-        scale = found["scale"].ravel()[0]
+        scale *= found["scale"].ravel()[0]
+    if scale != 1:
         found["head.weight"] = found["head.weight"] * scale
         found["head.bias"] = found["head.bias"] * scale
     return found
