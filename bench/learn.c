@@ -296,25 +296,41 @@ evaluate_tags(const NnModel *model, const Set *set, const NnEnv *env)
 	nn_arena_destroy(arena);
 }
 
-/* Perplexity of all rows, each read by itself. */
+/* Log-likelihoods of n rows: each by itself, or from where the last one ended if the model read running text. */
+static void
+read_rows(const NnModel *model, NnValue *inputs, int n, NnState *state, NnArena *scratch, NnLikelihood *out)
+{
+	NnError		err;
+	NnStatus	status = model->is_running ?
+	nn_likelihood_running(model, inputs, n, state, scratch, out, NULL, &err) :
+	nn_likelihood(model, inputs, n, scratch, out, NULL, &err);
+
+	if (status != NN_OK)
+		die(&err);
+}
+
+/* Perplexity of all rows, in their order. */
 static void
 evaluate_language(const NnModel *model, const Set *set, const NnEnv *env)
 {
+	size_t		n_state = (size_t) model->spec.n_layers * (size_t) model->spec.hidden;
+	bool		is_lstm = model->spec.cell == NN_CELL_LSTM;
+	NnState		state = {calloc(n_state, sizeof(float)), is_lstm ? calloc(n_state, sizeof(float)) : NULL};
 	NnArena    *scratch = nn_arena_create(env);
 	double		sum = 0.0;
 	int64_t		n_tokens = 0;
 	int64_t		n_words = 0;
 	int64_t		n_characters = 0;
-	NnError		err;
 
+	if (state.h == NULL || (is_lstm && state.c == NULL))
+		exit(1);
 	for (int at = 0; at < set->n; at += 64)
 	{
 		int			n = set->n - at < 64 ? set->n - at : 64;
 		NnLikelihood likelihood[64];
 
 		nn_arena_reset(scratch);
-		if (nn_likelihood(model, set->input + at, n, scratch, likelihood, NULL, &err) != NN_OK)
-			die(&err);
+		read_rows(model, set->input + at, n, &state, scratch, likelihood);
 		for (int i = 0; i < n; i++)
 		{
 			sum += likelihood[i].sum;
@@ -326,6 +342,8 @@ evaluate_language(const NnModel *model, const Set *set, const NnEnv *env)
 	printf("valid rows %d tokens %lld perplexity %.3f word perplexity %.3f nats a character %.4f", set->n,
 		   (long long) n_tokens, exp(-sum / (double) n_tokens), exp(-sum / (double) n_words),
 		   -sum / (double) n_characters);
+	free(state.h);
+	free(state.c);
 	nn_arena_destroy(scratch);
 }
 
