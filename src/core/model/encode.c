@@ -134,17 +134,25 @@ typedef struct TextLists
 	uint64_t	last_key;		/* of the word before; 0: none */
 	uint64_t	waiting[N_WAITING]; /* keys of words and pairs that are looked up together */
 	int			n_waiting;
+
+	/* for whom it matters where they come from */
+	NnOrigins  *origins;		/* NULL: for nobody */
+	NnOrigin	waiting_origin[N_WAITING];
+	int32_t		word;			/* at hand, and that of last_key */
+	int32_t		last_word;
 } TextLists;
 
-/* The rows of those keys that have one, in their order. */
+/* The rows of those keys that have one, in their order; and to one of origins' lists, where these come from. */
 static bool
-add_rows(TextLists *lists, NnList *list, const uint64_t *keys, int n)
+add_rows(TextLists *lists, NnList *list, const uint64_t *keys, int n, NnOriginList *to, const NnOrigin *origin)
 {
 	int32_t		rows[MAX_KEYS];
 
 	if (!nn_list_reserve(list, n, lists->scratch))
 		return false;
 	nn_feature_index_find_all(lists->model->features, keys, n, rows);
+	if (to != NULL && !nn_origins_add(lists->origins, to, origin, rows, n))
+		return false;
 	for (int i = 0; i < n; i++)
 	{
 		list->item[list->n] = rows[i];
@@ -159,18 +167,41 @@ add_waiting(TextLists *lists)
 	int			n = lists->n_waiting;
 
 	lists->n_waiting = 0;
-	return add_rows(lists, lists->rows, lists->waiting, n);
+	return add_rows(lists, lists->rows, lists->waiting, n, lists->origins != NULL ? &lists->origins->feature : NULL,
+					lists->waiting_origin);
 }
 
+/* before: of a pair its first word, else -1. */
 static bool
-add_key(TextLists *lists, uint64_t key)
+add_key(TextLists *lists, uint64_t key, int32_t before)
 {
+	lists->waiting_origin[lists->n_waiting] = (NnOrigin) {.word = lists->word, .before = before};
 	lists->waiting[lists->n_waiting++] = key;
 	return lists->n_waiting < N_WAITING || add_waiting(lists);
 }
 
 static bool
-add_word_features(TextLists *lists, const NnWord *word)
+add_ngrams(TextLists *lists, const char *bytes, int n_bytes)
+{
+	uint64_t	keys[MAX_KEYS];
+	NnByteRange range[MAX_KEYS];
+	NnOrigin	origin[MAX_KEYS];
+	int			n;
+
+	if (lists->origins == NULL)
+	{
+		n = nn_feature_ngrams(bytes, n_bytes, keys);
+		return add_rows(lists, &lists->ngrams, keys, n, NULL, NULL);
+	}
+	n = nn_feature_ngram_places(bytes, n_bytes, keys, range);
+	for (int i = 0; i < n; i++)
+		origin[i] = (NnOrigin) {lists->word, -1, range[i]};
+	return add_rows(lists, &lists->ngrams, keys, n, &lists->origins->ngram, origin);
+}
+
+/* from: the word's origin, or NULL. */
+static bool
+add_word_features(TextLists *lists, const NnWord *word, NnOriginWord *from)
 {
 	char		folded[NN_WORD_BYTES];
 	const char *bytes = word->bytes;
@@ -187,18 +218,14 @@ add_word_features(TextLists *lists, const NnWord *word)
 		bytes = folded;
 	}
 	key = nn_hash_bytes(bytes, (uint64_t) n_bytes, 0);
-	ok = add_key(lists, nn_feature_word(key));
+	ok = add_key(lists, nn_feature_word(key), -1);
 	if (lists->last_key != 0)
-		ok = ok && add_key(lists, nn_feature_pair(lists->last_key, key));
+		ok = ok && add_key(lists, nn_feature_pair(lists->last_key, key), lists->last_word);
 	lists->last_key = key;
-	if (ok && lists->model->has_ngrams)
-	{
-		uint64_t	keys[MAX_KEYS];
-		int			n = nn_feature_ngrams(bytes, n_bytes, keys);
-
-		ok = add_rows(lists, &lists->ngrams, keys, n);
-	}
-	return ok;
+	lists->last_word = lists->word;
+	if (from != NULL)
+		from->n_bytes = n_bytes;
+	return ok && (!lists->model->has_ngrams || add_ngrams(lists, bytes, n_bytes));
 }
 
 int
@@ -216,7 +243,7 @@ nn_encode_word(const NnModel *model, const char *bytes, int n_bytes, int32_t *id
 }
 
 static bool
-add_word_tokens(TextLists *lists, const NnWord *word)
+add_word_tokens(TextLists *lists, const NnWord *word, NnOriginWord *from)
 {
 	int32_t		ids[NN_WORD_BYTES + 8];
 	bool		is_known;
@@ -235,6 +262,8 @@ add_word_tokens(TextLists *lists, const NnWord *word)
 	memcpy(lists->tokens->item + lists->tokens->n, ids, (size_t) n * sizeof(int32_t));
 	lists->tokens->n += n;
 	lists->n_used += n;
+	if (from != NULL)
+		from->n_tokens = n;
 	return true;
 }
 
@@ -245,22 +274,43 @@ read_text(TextLists *lists, const char *text, size_t n_bytes, NnError *err)
 	NnWord		word;
 
 	nn_tokenizer_init(&tokenizer, lists->model->env, &lists->model->tokenizer, text, n_bytes);
-	for (;;)
+	for (;; lists->word++)
 	{
-		bool		ok = true;
+		NnOriginWord *from = NULL;
+		bool		ok;
 
 		NN_TRY(nn_tokenizer_next(&tokenizer, &word, err));
 		if (word.bytes == NULL)
 			return NN_OK;
-		if (lists->model->features != NULL)
-			ok = add_word_features(lists, &word);
+		if (lists->origins != NULL)
+			from = nn_origins_word(lists->origins, &word);
+		ok = from != NULL || lists->origins == NULL;
+		if (ok && lists->model->features != NULL)
+			ok = add_word_features(lists, &word, from);
 		if (ok && lists->model->vocabulary != NULL)
-			ok = add_word_tokens(lists, &word);
+			ok = add_word_tokens(lists, &word, from);
 		else if (lists->model->vocabulary == NULL)
 			lists->n_text_tokens++;
 		if (!ok)
 			return nn_fail(err, NN_ENOMEM, "out of memory");
 	}
+}
+
+/* A list of words: characters are counted as if one space stood between each two. */
+static NnStatus
+read_words(TextLists *lists, const NnValue *input, NnError *err)
+{
+	int64_t		base = 0;
+
+	for (int i = 0; i < input->n_words; i++)
+	{
+		if (lists->origins != NULL)
+			nn_origins_text(lists->origins, input->words[i], input->word_bytes[i], base);
+		NN_TRY(read_text(lists, input->words[i], input->word_bytes[i], err));
+		if (lists->origins != NULL)
+			base += nn_utf8_length(input->words[i], input->word_bytes[i]) + 1;
+	}
+	return NN_OK;
 }
 
 /* One input's words into lists; fills n_words (rows of words and pairs). */
@@ -273,11 +323,15 @@ read_value(TextLists *lists, const NnValue *input, int32_t *n_words, NnError *er
 	lists->n_text_tokens = lists->n_used = lists->n_words = lists->n_unknown = 0;
 	lists->last_key = 0;
 	lists->n_waiting = 0;
-	if (input->kind == NN_VALUE_TEXT)
-		NN_TRY(read_text(lists, input->text, input->n_bytes, err));
+	lists->word = 0;
+	if (input->kind == NN_VALUE_WORDS)
+		NN_TRY(read_words(lists, input, err));
 	else
-		for (int i = 0; i < input->n_words; i++)
-			NN_TRY(read_text(lists, input->words[i], input->word_bytes[i], err));
+	{
+		if (lists->origins != NULL)
+			nn_origins_text(lists->origins, input->text, input->n_bytes, 0);
+		NN_TRY(read_text(lists, input->text, input->n_bytes, err));
+	}
 	if (!add_waiting(lists))
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	*n_words = (int32_t) (lists->rows->n - first);
@@ -292,7 +346,7 @@ read_value(TextLists *lists, const NnValue *input, int32_t *n_words, NnError *er
 
 static NnStatus
 encode_text(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
-			NnExamples *examples, NnReading *readings, NnError *err)
+			NnExamples *examples, NnOrigins *origins, NnReading *readings, NnError *err)
 {
 	NnList		tokens = {0};
 	NnList		rows = {0};
@@ -310,10 +364,13 @@ encode_text(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch
 	lists.scratch = scratch;
 	lists.tokens = &tokens;
 	lists.rows = &rows;
+	lists.origins = origins;
 	for (int i = 0; i < n; i++)
 	{
 		NN_TRY(nn_encode_check(model, &inputs[i], err));
 		NN_TRY(read_value(&lists, &inputs[i], &n_words[i], err));
+		if (origins != NULL && !nn_origins_close(origins, i))
+			return nn_fail(err, NN_ENOMEM, "out of memory");
 		token_start[i + 1] = tokens.n;
 		bag_start[i + 1] = rows.n;
 		if (readings != NULL)
@@ -390,8 +447,19 @@ nn_encode(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
 	if (nn_task_writes_text(model->spec.task) && model->spec.input == NN_INPUT_TEXT)
 		return nn_encode_exact(model, inputs, n, scratch, examples, NULL, readings, err);
 	if (model->spec.input == NN_INPUT_TEXT)
-		return encode_text(model, inputs, n, scratch, examples, readings, err);
+		return encode_text(model, inputs, n, scratch, examples, NULL, readings, err);
 	if (model->spec.task == NN_TASK_FORECAST)
 		return nn_encode_windows(model, inputs, n, scratch, examples, NULL, readings, err);
 	return nn_encode_numbers(model, inputs, n, scratch, examples, readings, err);
+}
+
+NnStatus
+nn_encode_origins(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
+				  NnExamples *examples, NnOrigins *origins, NnReading *readings, NnError *err)
+{
+	memset(examples, 0, sizeof(*examples));
+	examples->n = n;
+	if (!nn_origins_begin(origins, n, scratch))
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	return encode_text(model, inputs, n, scratch, examples, origins, readings, err);
 }

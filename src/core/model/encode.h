@@ -9,6 +9,7 @@
 #define NN_ENCODE_H
 
 #include "model/answer.h"
+#include "model/origins.h"
 #include "train/train.h"
 
 /* Texts longer than this are refused: what one call holds must be bounded. */
@@ -34,6 +35,12 @@ bool		nn_list_reserve(NnList *list, int64_t n_more, NnArena *arena);
  */
 int			nn_encode_word(const NnModel *model, const char *bytes, int n_bytes, int32_t *ids, bool *is_known);
 
+/*
+ * The place of the next token of a word, and of those behind it in *rest: units are cut
+ * from the word's bytes, so each has its part.
+ */
+NnPlace		nn_encode_cut_piece(const NnModel *model, NnPlace *rest, int32_t id, bool is_first, bool is_last);
+
 /* What separates the given words of a text. */
 static inline bool
 nn_encode_is_white(char c)
@@ -45,17 +52,9 @@ nn_encode_is_white(char c)
 NnStatus	nn_encode(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
 					  NnExamples *examples, NnReading *readings, NnError *err);
 
-/*
- * Where the tokens of one input come from, for answers that point into a text:
- * characters of the original text; of words, as if one space stood between each two.
- */
-typedef struct NnPlace
-{
-	int64_t		start;
-	int64_t		stop;
-	const char *bytes;			/* as written in the input */
-	int			n_bytes;
-} NnPlace;
+/* The same for a pooled network that reads text, and where each number comes from. */
+NnStatus	nn_encode_origins(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,
+							  NnExamples *examples, NnOrigins *origins, NnReading *readings, NnError *err);
 
 /* Tags: inputs -> examples with forms; place[i], unless place is NULL, gets the tokens of input i. */
 NnStatus	nn_encode_tagged(const NnModel *model, const NnValue *inputs, int n, NnArena *scratch,

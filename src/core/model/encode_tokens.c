@@ -38,14 +38,13 @@ visit_text(NnVisit *visit, const NnValue *value, int64_t base, NnError *err)
 		NN_TRY(nn_tokenizer_next(&tokenizer, &word, err));
 		if (word.bytes == NULL)
 			return NN_OK;
-		/* words come in order: walk on to where this one begins and ends */
+		/* words come in order: walk on to where this one begins; several may be of one character */
 		at = nn_utf8_skip(value->text, value->n_bytes, at, word.start - character);
+		character = word.start;
 		place.start = base + word.start;
 		place.stop = base + word.stop;
 		place.bytes = value->text + at;
-		at = nn_utf8_skip(value->text, value->n_bytes, at, word.stop - word.start);
-		place.n_bytes = (int) (value->text + at - place.bytes);
-		character = word.stop;
+		place.n_bytes = (int) (nn_utf8_skip(value->text, value->n_bytes, at, word.stop - word.start) - at);
 		NN_TRY(visit->take(visit, word.bytes, word.n_bytes, &place, err));
 	}
 }
@@ -312,31 +311,35 @@ typedef struct Spelling
 	int64_t		n_unknown;
 } Spelling;
 
-/* A token's place within its word: units are cut from the word's bytes, so each has its part. */
+NnPlace
+nn_encode_cut_piece(const NnModel *model, NnPlace *rest, int32_t id, bool is_first, bool is_last)
+{
+	NnPlace		place = *rest;
+	int			n_bytes;
+	const char *bytes = nn_vocabulary_bytes(model->vocabulary, id, &n_bytes);
+
+	/* the space that the first piece takes along is no part of its place */
+	if (is_first && n_bytes > 0 && bytes[0] == ' ' && (rest->n_bytes == 0 || *rest->bytes != ' '))
+		n_bytes--;
+	if (n_bytes > rest->n_bytes || is_last)
+		n_bytes = rest->n_bytes;
+	place.n_bytes = n_bytes;
+	place.stop = place.start + nn_utf8_length(place.bytes, (size_t) n_bytes);
+	rest->bytes += n_bytes;
+	rest->n_bytes -= n_bytes;
+	rest->start = place.stop;
+	return place;
+}
+
 static bool
 place_pieces(const NnModel *model, const NnPlace *word, const int32_t *ids, int n, Spelling *spelling)
 {
-	int64_t		start = word->start;
-	const char *at = word->bytes;
-	const char *end = word->bytes + word->n_bytes;
+	NnPlace		rest = *word;
 
 	for (int k = 0; k < n; k++)
 	{
-		NnPlace		place;
-		int			n_bytes;
-		const char *bytes = nn_vocabulary_bytes(model->vocabulary, ids[k], &n_bytes);
+		NnPlace		place = nn_encode_cut_piece(model, &rest, ids[k], k == 0, k == n - 1);
 
-		/* the space that the first piece takes along is no part of its place */
-		if (k == 0 && n_bytes > 0 && bytes[0] == ' ' && (at == end || *at != ' '))
-			n_bytes--;
-		if (n_bytes > end - at || k == n - 1)
-			n_bytes = (int) (end - at);
-		place.bytes = at;
-		place.n_bytes = n_bytes;
-		place.start = start;
-		place.stop = start + nn_utf8_length(at, (size_t) n_bytes);
-		at += n_bytes;
-		start = place.stop;
 		if (!push_place(spelling->places, &place, spelling->scratch))
 			return false;
 	}

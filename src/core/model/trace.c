@@ -27,60 +27,6 @@ typedef struct Input
 /* ---- where tokens stand ----------------------------------------------------------- */
 
 static bool
-is_inside_character(const char *byte)
-{
-	return ((unsigned char) *byte & 0xC0) == 0x80;
-}
-
-/* Bytes of the character that begins with this byte. */
-static int
-character_bytes(const char *byte)
-{
-	unsigned char lead = (unsigned char) *byte;
-
-	return lead < 0xC0 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
-}
-
-/*
- * A token may be a part of a character (a byte of it), but text is whole
- * characters: move both ends out to where characters begin and end, within
- * [begin, end).  A character that does not end before end is left out.
- */
-static void
-widen(NnPlace *place, const char *begin, const char *end)
-{
-	const char *from = place->bytes;
-	const char *stop = place->bytes + place->n_bytes;
-	const char *to;
-
-	while (from > begin && from < end && is_inside_character(from))
-		from--;
-	for (to = from; to < stop && character_bytes(to) <= end - to;)
-		to += character_bytes(to);
-	if (from < place->bytes)
-		place->start--;
-	place->n_bytes = (int) (to - from);
-	place->bytes = from;
-}
-
-/* Tokens that stand end to end are a run; none reaches beyond its own. */
-static void
-widen_all(NnPlace *place, int64_t n)
-{
-	for (int64_t i = 0; i < n;)
-	{
-		const char *begin = place[i].bytes;
-		const char *end = begin + place[i].n_bytes;
-		int64_t		stop = i + 1;
-
-		while (stop < n && place[stop].bytes == end)
-			end += place[stop++].n_bytes;
-		for (; i < stop; i++)
-			widen(&place[i], begin, end);
-	}
-}
-
-static bool
 same_tokens(const NnExamples *a, const NnExamples *b, int64_t n)
 {
 	return b->token_start[1] >= n && (n == 0 || memcmp(a->token, b->token, (size_t) n * sizeof(int32_t)) == 0);
@@ -105,7 +51,7 @@ read_text(const NnModel *model, const NnValue *value, NnArena *scratch, Input *i
 		if (!same_tokens(&input->examples, &placed, input->examples.token_start[1]))
 			return nn_fail(err, NN_EINTERNAL, "the tokens of the text have no places");
 	}
-	widen_all(place, placed.token_start[1]);
+	nn_places_widen(place, placed.token_start[1]);
 	input->n = input->examples.token_start[1];
 	input->place = place;
 	return NN_OK;

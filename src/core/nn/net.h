@@ -314,6 +314,48 @@ NnStatus	nn_net_trace(const NnNet *net, const NnBatch *batch, NnArena *scratch, 
 NnStatus	nn_net_gradient_distances(const NnNet *net, const NnBatch *batch, NnArena *scratch,
 									  int n_distances, double *norm, NnError *err);
 
+/* ---- how a score grows with its input (nn/slopes.c) ------------------------------ */
+
+/*
+ * The way from nothing to an input: F(a) is the score of the input whose numbers are
+ * all multiplied by a.  Its slope is a sum over the numbers x_i that are read,
+ *   dF/da = sum_i x_i dF/dx_i (a x)
+ * and their parts of it, added up along the way, are integrated gradients (Sundararajan,
+ * Taly and Yan 2017).  The score of a sequence is a linear function of the outputs:
+ *   classify, regress  output batch->label; as a margin, less the mean of the other outputs
+ *   tag                the emission of batch->row_label at each row, added up; -1: none
+ *
+ * A view of another net, which it does not change and must not outlive: that one's
+ * weights, and those of the stack packed for going backward.  Not of nets that write
+ * text or forecast.
+ */
+typedef struct NnSlopeView NnSlopeView;
+
+NnStatus	nn_slope_view_create(NnSlopeView **view, const NnNet *net, bool is_margin, NnArena *arena, NnError *err);
+
+/* Bytes that it takes, and scratch bytes of nn_slopes() at most. */
+size_t		nn_slope_view_bytes(const NnSpec *spec);
+size_t		nn_slopes_bytes(const NnSpec *spec, const NnBatchSize *size);
+
+typedef struct NnSlopes
+{
+	double	   *score;			/* (B) F(a), without the bag's part */
+	int			width;			/* parts of a packed row: 1 for tokens, the channels for numbers */
+	float	   *row;			/* (N, width) parts of the slope; NULL without a recurrent branch */
+	float	   *flat;			/* (B, wide_inputs) those of the dense layer over numbers, or NULL */
+} NnSlopes;
+
+/* way (B): the a of each sequence.  What a sequence gets does not depend on the others by a bit. */
+NnStatus	nn_slopes(const NnSlopeView *view, const NnBatch *batch, const float *way, NnArena *scratch,
+					  NnSlopes *out, NnError *err);
+
+/*
+ * A bag adds to its score in proportion: parts (n) of features of these rows and
+ * weights; returns what an empty bag is worth.
+ */
+double		nn_slope_bag(const NnSlopeView *view, int label, int64_t n, const int32_t *row, const float *weight,
+						 double *part);
+
 /*
  * Rows of a NN_TENSOR_TABLE that the last nn_net_backward() touched, each once,
  * in the order in which the batch first names them; valid until scratch is reset.

@@ -13,6 +13,7 @@
  *   pooled.c, tagger.c, language.c, seq2seq*.c   the compositions
  *   net.c        the calls that go by task; dropout masks, touched rows
  *   trace.c      a look inside: gates and states, and how far back a gradient reaches
+ *   slopes.c     how a score grows with the input
  */
 #ifndef NN_NET_PRIVATE_H
 #define NN_NET_PRIVATE_H

@@ -6,6 +6,8 @@
  *   dW_hh += da^T h_prev    dW_ih += da^T x    db += sum da    dx = da W_ih
  * Where the input side was computed once for each distinct token, da is summed by
  * token, in the order of the rows, and the last three follow at the end.
+ *
+ * Of a direction whose weights have no gradients only dx is computed (nn/slopes.c).
  */
 #include "nn/recurrent_private.h"
 
@@ -112,6 +114,12 @@ step_backward(const NnLayers *layers, const NnDirection *direction, const NnBatc
 
 /* ---- gradients of the weights ------------------------------------------------------ */
 
+static bool
+has_gradients(const NnDirection *direction)
+{
+	return direction->weight_hh->grad != NULL;
+}
+
 /* grad (G, K) += d^T x over M rows. */
 static NnStatus
 add_weight_gradient(int G, int K, int M, const float *d, const float *x, float *grad,
@@ -155,8 +163,9 @@ static NnStatus
 input_gradients(const NnLayers *layers, const NnDirection *direction, int M, const float *d, const float *x,
 				float *dx, bool is_added, const NnArena *scratch)
 {
-	NN_TRY(add_weight_gradient(layers->n_gates, direction->weight_ih->n_columns, M, d, x, direction->weight_ih->grad,
-							   scratch));
+	if (has_gradients(direction))
+		NN_TRY(add_weight_gradient(layers->n_gates, direction->weight_ih->n_columns, M, d, x,
+								   direction->weight_ih->grad, scratch));
 	return dx == NULL ? NN_OK : send_to_input(layers, direction, M, d, dx, is_added, scratch);
 }
 
@@ -190,11 +199,14 @@ stretch_gradients(const NnLayers *layers, const NnDirection *direction, const Nn
 	const float *d = back->d_gates + at * G;
 	const float *d_h = back->d_h_gates + at * G;
 
-	NN_TRY(add_weight_gradient((int) G, (int) H, n, d_h, trace->h_prev + at * H, direction->weight_hh->grad,
-							   scratch));
-	nn_sum_rows(n, (int) G, d, (int) G, direction->bias_ih->grad);
-	if (d_h != d)
-		nn_sum_rows(n, (int) G, d_h, (int) G, direction->bias_hh->grad);
+	if (has_gradients(direction))
+	{
+		NN_TRY(add_weight_gradient((int) G, (int) H, n, d_h, trace->h_prev + at * H, direction->weight_hh->grad,
+								   scratch));
+		nn_sum_rows(n, (int) G, d, (int) G, direction->bias_ih->grad);
+		if (d_h != d)
+			nn_sum_rows(n, (int) G, d_h, (int) G, direction->bias_hh->grad);
+	}
 	if (side->gathered != NULL)
 		return gathered_gradients(layers, direction, batch, stretch, d, side, scratch);
 	if (side->d_distinct == NULL)
@@ -303,7 +315,7 @@ layer_backward(const NnLayers *layers, const NnBatch *batch, const NnStack *stac
 		NN_TRY(take_input_gradient(layers, direction, batch, stack, k, dx, d > 0, scratch, &side, err));
 		NN_TRY(direction_backward(layers, batch, stack, k, d, dh, &side, &back, scratch, err));
 		/* but for gru both biases stand in the same sum: their gradients were, and stay, the same */
-		if (back.d_h_gates == back.d_gates)
+		if (back.d_h_gates == back.d_gates && has_gradients(direction))
 			memcpy(direction->bias_hh->grad, direction->bias_ih->grad, (size_t) layers->n_gates * sizeof(float));
 		if (d_state != NULL)
 			save_first_gradient(layers, batch, &back, k, d_state);

@@ -57,12 +57,27 @@ add_distinct(uint64_t *keys, int n_keys, uint64_t key)
 	return n_keys + 1;
 }
 
+/* Bytes at ... stop - 1 of "<word>" as bytes of the word. */
+static NnByteRange
+inside_word(int at, int stop, int n_marked)
+{
+	NnByteRange range = {(uint16_t) (at > 0 ? at - 1 : 0), (uint16_t) (stop < n_marked ? stop - 1 : n_marked - 2)};
+
+	return range;
+}
+
+int
+nn_feature_ngrams(const char *bytes, int n_bytes, uint64_t *keys)
+{
+	return nn_feature_ngram_places(bytes, n_bytes, keys, NULL);
+}
+
 /*
  * By first character, then by length.  Of words that are longer than a tokenizer
  * makes them, only the beginning counts.
  */
 int
-nn_feature_ngrams(const char *bytes, int n_bytes, uint64_t *keys)
+nn_feature_ngram_places(const char *bytes, int n_bytes, uint64_t *keys, NnByteRange *places)
 {
 	char		marked[NN_WORD_BYTES + 2];	/* <word> */
 	int			starts[NN_WORD_CHARACTERS + 3]; /* of its characters, and its end */
@@ -98,9 +113,12 @@ nn_feature_ngrams(const char *bytes, int n_bytes, uint64_t *keys)
 		{
 			int			at = starts[first];
 			int			stop = starts[first + length];
+			int			n_before = n_keys;
 
 			n_keys = add_distinct(keys, n_keys,
 								  nn_hash_bytes(marked + at, (uint64_t) (stop - at), SEED_NGRAM));
+			if (places != NULL && n_keys > n_before)
+				places[n_before] = inside_word(at, stop, n);
 		}
 	}
 	return n_keys;

@@ -22,6 +22,16 @@ uint64_t	nn_feature_pair(uint64_t first_hash, uint64_t second_hash);
  */
 int			nn_feature_ngrams(const char *bytes, int n_bytes, uint64_t *keys);
 
+/* Bytes of a word. */
+typedef struct NnByteRange
+{
+	uint16_t	start;
+	uint16_t	stop;			/* behind the last one */
+} NnByteRange;
+
+/* The same, and the bytes of the word that each n-gram is where it occurs first. */
+int			nn_feature_ngram_places(const char *bytes, int n_bytes, uint64_t *keys, NnByteRange *places);
+
 /* ---- counting while learning ------------------------------------------- */
 typedef struct NnFeatureCounter NnFeatureCounter;
 
