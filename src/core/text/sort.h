@@ -1,6 +1,6 @@
 /*
  * text/sort.h: sorting that can be canceled and takes its memory from the env,
- * which qsort() does not.  Private to text.
+ * which qsort() does not.
  */
 #ifndef NN_SORT_H
 #define NN_SORT_H

@@ -1,6 +1,6 @@
 /*
  * text/table.h: an open-addressing hash table from 64-bit hashes to numbers.
- * Private to text.
+ * For text and the rooms that read texts themselves.
  *
  * Linear probing over a power of two of slots, at most two thirds of them in use.
  * A slot whose value is 0 is empty, so values start at 1.  The table knows
