@@ -169,7 +169,7 @@ main(int argc, char **argv)
 
 	nn_rng_seed(&rng, 1);
 	if (nn_net_create(&net, arena, &spec, true, &err) != NN_OK ||
-		nn_optimizer_create(&optimizer, net, &options, arena, &err) != NN_OK)
+		nn_optimizer_create(&optimizer, net, &options, NULL, arena, &err) != NN_OK)
 	{
 		fprintf(stderr, "%s\n", err.message);
 		return 1;

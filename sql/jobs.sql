@@ -167,7 +167,8 @@ SELECT count(*) FROM lstm_models WHERE model = 'canceled';
 -- Terminated: interrupted, until somebody waits for it.
 INSERT INTO job_number SELECT 'terminated', lstm_submit('ticket', 'body', 'cause', 'terminated', options => small() || '{"epochs": 80}');
 CALL until_state(job('terminated'), 'running');
-SELECT pg_terminate_backend(pid, 10000) FROM lstm_jobs WHERE job = job('terminated');
+SELECT pg_terminate_backend(pid) FROM lstm_jobs WHERE job = job('terminated');
+CALL until_state(job('terminated'), 'interrupted');
 SELECT state IN ('interrupted', 'running') AS is_open FROM lstm_jobs WHERE job = job('terminated');
 SELECT lstm_wait(job('terminated'), '60 s');
 SELECT * FROM job_state(job('terminated'));
@@ -227,6 +228,48 @@ SELECT lstm_cancel(job('blocker again'));
 SELECT lstm_wait(job('barren'), '60 s'), lstm_wait(job('strange'), '60 s');
 SELECT * FROM job_state(job('barren'));
 SELECT * FROM job_state(job('strange'));
+
+-- Rows of a job that somebody has changed, and a model that somebody has given away, before the job begins.
+SELECT version FROM lstm_train('ticket', 'body', 'cause', 'given', options => small());
+BEGIN;
+INSERT INTO job_number SELECT 'how', lstm_submit('ticket', 'body', 'cause', 'given', options => small());
+UPDATE lstm_job SET rows_read = 5 WHERE id = job('how');
+INSERT INTO job_number SELECT 'lost', lstm_submit_retrain('given');
+UPDATE lstm_job SET rows_read = 5 WHERE id = job('lost');
+INSERT INTO job_number SELECT 'no record', lstm_submit_retrain('given');
+UPDATE lstm_job SET rows_read = 5 WHERE id = job('no record');
+INSERT INTO job_number SELECT 'bad record', lstm_submit_retrain('given');
+UPDATE lstm_job SET rows_read = 5, record = '{"id": 1}' WHERE id = job('bad record');
+INSERT INTO job_number SELECT 'other model', lstm_submit_retrain('given');
+UPDATE lstm_job SET rows_read = 5, record = '{"id": "other"}' WHERE id = job('other model');
+INSERT INTO lstm_job_chunk SELECT job, 'former', 0, lstm_export('given') FROM job_number WHERE name IN ('no record', 'bad record', 'other model');
+COMMIT;
+SELECT lstm_wait(job, '60 s') FROM job_number WHERE name IN ('how', 'lost', 'no record', 'bad record', 'other model');
+BEGIN;
+INSERT INTO job_number SELECT 'given', lstm_submit_retrain('given');
+SELECT lstm_owner('given', 'job_owner');
+COMMIT;
+SELECT lstm_wait(job('given'), '60 s');
+SELECT name, s FROM unnest('{how,lost,no record,bad record,other model,given}'::text[]) WITH ORDINALITY n (name, i), job_state(job(name)) WITH ORDINALITY s (s, k) ORDER BY i, k;
+-- Its owner's job, whoever asks for it; read with the owner's rights.
+INSERT INTO job_number SELECT 'of owner', lstm_submit_retrain('given');
+SELECT lstm_wait(job('of owner'), '60 s');
+SELECT kind, owner, state, version FROM lstm_jobs WHERE job = job('of owner');
+REVOKE SELECT ON ticket FROM job_owner;
+INSERT INTO job_number SELECT 'not allowed', lstm_submit_retrain('given');
+SELECT lstm_wait(job('not allowed'), '60 s');
+SELECT * FROM job_state(job('not allowed'));
+SET ROLE job_other;
+SELECT error_of($$SELECT lstm_submit_retrain('given')$$);
+RESET ROLE;
+GRANT SELECT ON ticket TO job_owner;
+-- The model is dropped first.
+BEGIN;
+INSERT INTO job_number SELECT 'dropped model', lstm_submit_retrain('given');
+SELECT lstm_drop('given') > 1;
+COMMIT;
+SELECT lstm_wait(job('dropped model'), '60 s');
+SELECT * FROM job_state(job('dropped model'));
 
 -- Nothing is left of all of them but their rows.
 SELECT count(*) FROM lstm_jobs WHERE finished IS NULL;

@@ -130,6 +130,40 @@ SELECT version FROM lstm_train('waves', 'y', model => 'r_series', options => '{"
 SELECT r.model, r.challenger, r.figures->>'start' AS start, r.figures->>'figure' AS figure, (r.figures->>'rows')::integer > 5 AS has_rows
   FROM unnest('{r_number,r_sets,r_tag,r_text,r_language,r_running,r_series}'::text[]) name, lstm_retrain(name) r;
 
+-- In the background: the same version as in the foreground, and the same decision.
+SELECT lstm_deploy(v.model, 1) FROM lstm_versions v WHERE v.live AND v.version <> 1 AND v.model LIKE 'r\_%';
+CREATE TABLE retrain_job AS SELECT name, lstm_submit_retrain(name) AS job FROM unnest('{r_number,r_sets,r_tag,r_text,r_language,r_running,r_series}'::text[]) name;
+SELECT name, lstm_wait(job, '60 s') FROM retrain_job;
+SELECT r.name, j.kind, j.version, j.owner = CURRENT_USER::regrole AS is_mine, j.starts, j.rows > 0 AS has_rows, j.reason, j.error FROM retrain_job r JOIN lstm_jobs j USING (job);
+SELECT a.model, a.digest = b.digest AS same_bytes, c.figures - 'start' = d.figures - 'start' AS same_figures, c.reason = d.reason AS same_reason, a.live
+  FROM lstm_versions a JOIN lstm_versions b USING (model) JOIN lstm_decisions c ON c.model = a.model AND c.version = a.version
+	   JOIN lstm_decisions d ON d.model = b.model AND d.version = b.version
+ WHERE a.version = 3 AND b.version = 2 AND a.model LIKE 'r\_%' ORDER BY 1;
+SELECT count(*) FROM lstm_job_chunk;
+
+-- Many labels: each has its figures, a floor, and may be new or gone.
+CREATE TABLE sorted AS
+SELECT n, concat_ws(' ', CASE WHEN net THEN pick('{router,cable,wifi}', n / 2) END, CASE WHEN bill THEN pick('{invoice,refund,payment}', n / 3) END,
+			CASE WHEN n > 300 AND n % 3 = 0 THEN pick('{crash,freeze}', n / 5) END, pick('{since,after,before}', n / 4), n % 83) AS body,
+	   array_remove(ARRAY[CASE WHEN n > 300 AND n % 3 = 0 THEN 'software' END, CASE WHEN bill THEN 'billing' END, CASE WHEN net THEN 'network' END], NULL) AS topics
+  FROM (SELECT n, n * 7919 % 101 % 2 = 0 AS net, n * 4729 % 103 % 3 = 0 AS bill FROM generate_series(1, 600) n) a;
+CREATE VIEW sorted_now AS SELECT body, topics FROM sorted WHERE n <= 300;
+SELECT version FROM lstm_train('sorted_now', 'body', 'topics', 'r_many', options => '{"epochs": 40, "hidden": 8, "validation": 0.3}');
+CREATE OR REPLACE VIEW sorted_now AS SELECT body, topics FROM sorted;
+SELECT live, without_numbers(reason) AS reason, figures->>'figure' AS figure, figures->'new_labels' AS new_labels, figures->'vanished_labels' AS vanished
+  FROM lstm_retrain('r_many', '{"floor": {"network": 0.8}}');
+SELECT label->>'label' AS label, (label->>'rows')::int > 10 AS has_rows, (label->>'challenger_right')::int >= 0.8 * (label->>'rows')::int AS is_told,
+	   (label->>'champion_right')::int AS champion, label->>'p_worse' AS p_worse
+  FROM lstm_decisions d, jsonb_array_elements(d.figures->'labels') label WHERE d.model = 'r_many' AND d.version = 2 AND label->>'label' = 'software';
+SELECT lstm_predict('r_many', 'crash since 3'), lstm_predict('r_many', 'router since 3');
+-- One that hardly learned is worse; and where that is no matter, there are floors.
+SELECT live, without_numbers(reason) AS reason FROM lstm_retrain('r_many', '{"warm_start": "", "epochs": 1, "rate_bag": 1e-7, "cell": "none"}');
+SELECT live, reason ~ '^Label "(billing|network|software)" is under its floor: 0.* of its rows are right, 1 are wanted.$' AS by_floor
+  FROM lstm_retrain('r_many', '{"warm_start": "", "epochs": 1, "rate_bag": 1e-7, "cell": "none", "alpha": 0, "floor": 1}');
+CREATE OR REPLACE VIEW sorted_now AS SELECT body, array_remove(topics, 'billing') AS topics FROM sorted;
+SELECT figures->'new_labels' AS new_labels, figures->'vanished_labels' AS vanished FROM lstm_retrain('r_many');
+SELECT error_of($$SELECT lstm_retrain('r_many', '{"floor": {"billing": 0.5}}')$$);
+
 -- A model without measured rows, or one from elsewhere, has nothing to be compared with.
 SELECT version FROM lstm_train('ticket', 'body', 'cause', 'all_rows', options => small() || '{"validation": 0}');
 SELECT live, reason FROM lstm_retrain('all_rows');
@@ -147,6 +181,19 @@ SELECT count(*) FROM lstm_decisions WHERE model = 'mail';
 SELECT error_of($$SELECT lstm_retrain('no_such_model')$$);
 SELECT error_of($$SELECT lstm_retrain('sentiment_en')$$);
 SELECT error_of($$SELECT lstm_retrain('from_elsewhere')$$);
+SELECT error_of($$SELECT lstm_submit_retrain('no_such_model')$$);
+SELECT error_of($$SELECT lstm_submit_retrain('sentiment_en')$$);
+SELECT error_of($$SELECT lstm_submit_retrain('from_elsewhere')$$);
+SELECT error_of($$SELECT lstm_submit_retrain(NULL)$$);
+SELECT error_of($$SELECT lstm_submit_retrain('mail', NULL)$$);
+SELECT error_of($$SELECT lstm_submit_retrain('mail', '[]')$$);
+SELECT error_of($$SELECT lstm_submit_retrain('mail', '{"alhpa": 0.1}')$$);
+SELECT error_of($$SELECT lstm_submit_retrain('mail', '{"floor": "high"}')$$);
+BEGIN READ ONLY;
+SELECT error_of($$SELECT lstm_retrain('mail')$$);
+SELECT error_of($$SELECT lstm_submit_retrain('mail')$$);
+SELECT error_of($$SELECT lstm_maintain()$$);
+COMMIT;
 SELECT error_of($$SELECT lstm_retrain(NULL)$$);
 SELECT error_of($$SELECT lstm_retrain('mail', NULL)$$);
 SELECT error_of($$SELECT lstm_retrain('mail', '[]')$$);
@@ -168,6 +215,7 @@ SELECT error_of($$SELECT lstm_check('sentiment_en', 'a', 'positive')$$);
 SELECT error_of($$SELECT lstm_drop_check('mail', 'no such input')$$);
 ALTER TABLE mail RENAME TO post;
 SELECT error_of($$SELECT lstm_retrain('mail')$$);
+SELECT error_of($$SELECT lstm_submit_retrain('mail')$$);
 ALTER TABLE post RENAME TO mail;
 
 -- Dropping a model drops what belongs to it.
@@ -175,7 +223,8 @@ SELECT lstm_check('mail', 'router the link is down', 'network');
 SELECT lstm_drop('mail') > 3 AS dropped, (SELECT count(*) FROM lstm_decision) - (SELECT count(*) FROM lstm_decisions) AS left_decisions,
 	   (SELECT count(*) FROM lstm_check) - (SELECT count(*) FROM lstm_checks) AS left_checks;
 SELECT lstm_drop(model) > 0 FROM lstm_models WHERE model IN ('guarded', 'blank', 'hours', 'by_words', 'by_vector', 'all_rows', 'from_elsewhere') OR model LIKE 'r\_%';
-DROP VIEW labeled;
-DROP TABLE mail, blank, tagged, waves;
+DROP VIEW labeled, sorted_now;
+DROP TABLE mail, blank, tagged, waves, sorted, retrain_job;
+DELETE FROM lstm_job;
 DROP FUNCTION add_mail, without_numbers;
 RESET client_min_messages;

@@ -42,7 +42,7 @@ sub go_on
 
 	return $node->safe_psql($database, q{
 		CREATE OR REPLACE VIEW source AS SELECT body, cause FROM ticket;
-		SELECT model, action, reason, version FROM lstm_maintain();
+		SELECT model, action, reason, version FROM lstm_maintain(false);
 		SELECT model, version, live, digest FROM lstm_versions WHERE model = 'm' ORDER BY 2;
 		SELECT figures FROM lstm_decisions ORDER BY version});
 }
@@ -99,7 +99,7 @@ my ($code, $stdout, $stderr) = $node->psql('postgres', q{SET statement_timeout =
 isnt($code, 0, 'a retraining is canceled');
 like($stderr, qr/statement timeout/, 'by the timeout');
 $node->safe_psql('postgres', q{SELECT lstm_policy('m', max_age => '1 microsecond', not_more_often => '0', options => '{"epochs": 1000}')});
-($code, $stdout, $stderr) = $node->psql('postgres', q{SET statement_timeout = '700ms'; SELECT lstm_maintain()});
+($code, $stdout, $stderr) = $node->psql('postgres', q{SET statement_timeout = '700ms'; SELECT lstm_maintain(false)});
 like($stderr, qr/statement timeout/, 'a cancel ends lstm_maintain(), too, and is not taken for a failure of the model');
 is($node->safe_psql('postgres', 'SELECT last_result LIKE \'failed%\' FROM lstm_policies'), 'f', 'nor noted as one');
 

@@ -26,6 +26,8 @@ $node->safe_psql('postgres', q{
 is($node->safe_psql('postgres', q{SELECT cron.schedule('pg_lstm', '* * * * *', 'SELECT * FROM lstm_maintain()')}), '1', 'scheduled');
 ok($node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM cron.job_run_details WHERE status = 'succeeded'}), 'pg_cron has run it');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM cron.job_run_details WHERE status NOT IN ('succeeded', 'running', 'starting')}), '0', 'nothing failed');
+is($node->safe_psql('postgres', q{SELECT kind, reason FROM lstm_jobs}), 'retrain|There are 100 new rows.', 'a job was submitted');
+is($node->safe_psql('postgres', q{SELECT lstm_wait(job, '60 s') FROM lstm_jobs}), 'done', 'and done');
 is($node->safe_psql('postgres', q{SELECT version, champion FROM lstm_decisions}), '2|1', 'a version was trained and judged');
 like($node->safe_psql('postgres', q{SELECT last_result FROM lstm_policies}), qr/^(deployed|kept): There are 100 new rows\./, 'the policy tells why');
 $node->safe_psql('postgres', q{SELECT cron.unschedule('pg_lstm')});

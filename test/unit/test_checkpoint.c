@@ -3,6 +3,7 @@
  *
  *  - interrupted anywhere, again and again, every task ends with the bytes of a training
  *    that was left alone, and with its report;
+ *  - so it does where each try is by a team of another size;
  *  - what is damaged is refused, whatever byte it is;
  *  - a wish to stop ends a training soon, with the best there is.
  */
@@ -13,6 +14,7 @@
 #include "base/rng.h"
 #include "net_case.h"
 #include "tap.h"
+#include "team_case.h"
 
 #define N_ROWS	40
 
@@ -33,6 +35,7 @@ typedef struct Keeper
 	int			every;			/* so many questions: a checkpoint */
 	int			stop_at;		/* from this question on: a stop; 0: never */
 	bool		is_refitting;
+	TeamCase	team;			/* who trains; size 0: nobody but the caller */
 } Keeper;
 
 static NnWish
@@ -229,6 +232,7 @@ learn(NnTask task, const NnOptions *options, const TaskRow *rows, Keeper *keeper
 	if (keeper != NULL)
 	{
 		nn_learner_checkpoint(learner, &keeper->checkpoints);
+		nn_learner_train_by(learner, team_case_train, &keeper->team);
 		keeper->n_asked = 0;
 	}
 	if (result.status == NN_OK)
@@ -251,11 +255,12 @@ learn(NnTask task, const NnOptions *options, const TaskRow *rows, Keeper *keeper
 
 /*
  * Interrupt a training at a poll, let another go on from what was kept, interrupt that a
- * little later, and so on until one comes to its end.
+ * little later, and so on until one comes to its end.  n_sizes: teams of 1 to so many
+ * threads, one after the other.
  */
 static Result
 learn_with_interruptions(NnTask task, const NnOptions *options, const TaskRow *rows, int every, long polls,
-						 int *n_interrupted)
+						 int n_sizes, int *n_interrupted)
 {
 	Keeper		keeper;
 	Result		result;
@@ -267,6 +272,7 @@ learn_with_interruptions(NnTask task, const NnOptions *options, const TaskRow *r
 	{
 		keeper.host.n_polls = 0;
 		keeper.host.cancel_at = polls + 150 * *n_interrupted;
+		keeper.team.size = n_sizes - *n_interrupted % n_sizes;
 		result = learn(task, options, rows, &keeper);
 		if (keeper.host.n_blocks != 0)
 			diag("%lld blocks are left", (long long) keeper.host.n_blocks);
@@ -279,7 +285,7 @@ learn_with_interruptions(NnTask task, const NnOptions *options, const TaskRow *r
 }
 
 static void
-test_same(const char *what, NnTask task, const NnOptions *options)
+test_same_by(const char *what, NnTask task, const NnOptions *options, int n_sizes)
 {
 	TaskRow		rows[N_ROWS];
 	Result		alone;
@@ -292,7 +298,7 @@ test_same(const char *what, NnTask task, const NnOptions *options)
 	{
 		static const int every[] = {1, 5};
 		int			n;
-		Result		again = learn_with_interruptions(task, options, rows, every[k], 150 + 31 * k, &n);
+		Result		again = learn_with_interruptions(task, options, rows, every[k], 150 + 31 * k, n_sizes, &n);
 
 		n_interrupted += n;
 		if (again.status == NN_OK && again.hash == alone.hash && again.figures == alone.figures &&
@@ -305,6 +311,38 @@ test_same(const char *what, NnTask task, const NnOptions *options)
 	ok(alone.status == NN_OK && n_same == 2 && n_interrupted >= 4, "%s: the same bytes and figures (%d interruptions%s)",
 	   what, n_interrupted, alone.is_refitted ? ", refitted" : "");
 	task_free_values();
+}
+
+static void
+test_same(const char *what, NnTask task, const NnOptions *options)
+{
+	test_same_by(what, task, options, 1);
+}
+
+/* Teams of three, two, one, three... threads. */
+static void
+test_teams(void)
+{
+	NnOptions	options = options_of(4);
+
+	test_same_by("labels, by teams", NN_TASK_CLASSIFY, &options, 3);
+	options.refit = 0;
+	options.patience = 1;
+	options.epochs = 12;
+	test_same_by("stopped early, by teams", NN_TASK_CLASSIFY, &options, 3);
+	options = options_of(3);
+	test_same_by("tags, by teams", NN_TASK_TAG, &options, 3);
+	test_same_by("translations, by teams", NN_TASK_TRANSLATE, &options, 2);
+	test_same_by("forecasts, by teams", NN_TASK_FORECAST, &options, 3);
+	options.running = 1;
+	options.bptt = 5;
+	options.batch = 4;
+	test_same_by("running text, by teams", NN_TASK_LANGUAGE, &options, 3);
+	options = options_of(3);
+	options.optimizer = NN_OPTIMIZER_SGD;
+	options.rate = 1.0;
+	options.clip = 0.0;
+	test_same_by("steps that are too long, by teams", NN_TASK_CLASSIFY, &options, 3);
 }
 
 static void
@@ -438,6 +476,9 @@ test_stop(void)
 	   "stopped later: %d epochs", result.n_epochs);
 	again = learn(NN_TASK_CLASSIFY, &options, rows, &keeper);
 	ok(again.hash == result.hash, "stopped at the same batch: the same bytes");
+	keeper.team.size = 2;
+	again = learn(NN_TASK_CLASSIFY, &options, rows, &keeper);
+	ok(again.hash == result.hash && again.n_epochs == result.n_epochs, "and by a team");
 	keeper_free(&keeper);
 
 	/* in the refit: what the first training found is what is left */
@@ -504,6 +545,7 @@ int
 main(void)
 {
 	test_tasks();
+	test_teams();
 	test_damage(NN_STREAM_RUNNING, 2);
 	test_damage(NN_STREAM_FIRST, 22);
 	test_stop();

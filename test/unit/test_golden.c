@@ -201,7 +201,7 @@ test_training(void)
 	options.beta1 = 0.9f;
 	options.beta2 = 0.999f;
 	options.epsilon = 1e-8f;
-	net_case_check(nn_optimizer_create(&optimizer, net, &options, arena, &err), &err);
+	net_case_check(nn_optimizer_create(&optimizer, net, &options, NULL, arena, &err), &err);
 	for (int i = 1; i < n_cases - 1; i++)
 		train_step(&cases[i], net, optimizer, scratch);
 	for (int k = 0; k < nn_net_n_tensors(net); k++)

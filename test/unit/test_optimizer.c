@@ -193,7 +193,7 @@ bench_create(Bench *bench, float clip)
 	nn_rng_seed(&bench->rng, 12);
 	train_set_random_text(&bench->set, &bench->rng, N_STEPS * B, 9, 300, 400, 3);
 	bench->net = train_case_net(bench->memory, &bench->spec, 2);
-	nn_optimizer_create(&bench->optimizer, bench->net, &bench->options, bench->memory, &err);
+	nn_optimizer_create(&bench->optimizer, bench->net, &bench->options, NULL, bench->memory, &err);
 }
 
 static void

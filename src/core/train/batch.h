@@ -123,6 +123,9 @@ NnStatus	nn_running_begin(NnRunning *running, const NnExamples *examples, NnRng 
 /* The states are zeros again. */
 void		nn_running_forget(NnRunning *running);
 
+/* Numbers of the states of so many lanes. */
+size_t		nn_running_state_floats(const NnSpec *spec, int n_lanes);
+
 /* The first lane of shard s; of s = n_shards, the number of lanes. */
 int			nn_running_lane(const NnRunning *running, int s);
 

@@ -5,6 +5,10 @@
  * Numbers stand as they do in memory: a checkpoint never leaves its machine.  Whatever
  * is read is checked before it is used as a count or a place, and the hash at the end
  * before the training goes on.
+ *
+ * Of a team the first member writes and reads.  Weights and moments are the team's anyway;
+ * states of lanes are brought together before a checkpoint and given out behind it; and
+ * where the training stands, a few numbers, passes to the others as a note.
  */
 #include "train/trainer_private.h"
 
@@ -13,7 +17,7 @@
 #include "base/rng.h"
 
 /* Changes with whatever stands in a stream. */
-#define FORMAT		UINT64_C(0x706c73746d636b31)
+#define FORMAT		UINT64_C(0x706c73746d636b32)
 
 /* Bytes that pass between two polls: about 1 ms. */
 #define PART_BYTES	((size_t) 1 << 20)
@@ -138,15 +142,20 @@ walk_epoch(Walk *walk, NnEpoch *epoch)
 	return walk_bytes(walk, epoch->gradient, (size_t) epoch->n_distances * sizeof(float));
 }
 
-/* The report so far; how long it took is not in it. */
+/* The report so far but its epochs; how long it took is not in it. */
 static NnStatus
-walk_report(Walk *walk, NnTrainReport *report)
+walk_counts(Walk *walk, NnTrainReport *report)
 {
 	NN_TRY(walk_int(walk, &report->n_epochs, 0, NN_MAX_EPOCHS));
 	NN_TRY(walk_int(walk, &report->best_epoch, 0, report->n_epochs));
 	NN_TRY(walk_int(walk, &report->n_resets, 0, INT32_MAX));
 	NN_TRY(walk_count(walk, &report->n_steps, 0, INT64_MAX));
-	NN_TRY(walk_bool(walk, &report->is_stopped));
+	return walk_bool(walk, &report->is_stopped);
+}
+
+static NnStatus
+walk_epochs(Walk *walk, NnTrainReport *report)
+{
 	for (int i = 0; i < report->n_epochs; i++)
 		NN_TRY(walk_epoch(walk, &report->epoch[i]));
 	return NN_OK;
@@ -216,20 +225,12 @@ walk_sums(Walk *walk, NnEpochSums *sums)
 	return walk_double(walk, &sums->share);
 }
 
-static NnStatus
-walk_optimizer(Walk *walk, NnOptimizer *optimizer)
-{
-	NnOptimizerState state = nn_optimizer_state(optimizer);
-
-	NN_TRY(walk_count(walk, state.n_steps, 0, INT64_MAX));
-	NN_TRY(walk_double(walk, state.factor));
-	return walk_bytes(walk, state.moments, state.n_moments * sizeof(float));
-}
-
-/* Where it stands: in which epoch, behind how many batches of it. */
+/* Where it stands: in which epoch, behind how many batches of it; all that every member of a team has to know. */
 static NnStatus
 walk_place(Walk *walk, NnTrainer *trainer)
 {
+	NnOptimizerState optimizer = nn_optimizer_state(trainer->optimizer);
+
 	NN_TRY(walk_int(walk, &trainer->epoch, 1, NN_MAX_EPOCHS));
 	NN_TRY(walk_count(walk, &trainer->batch, 0, nn_trainer_batches(trainer) - 1));
 	NN_TRY(walk_rng(walk, &trainer->rng_epoch));
@@ -239,7 +240,13 @@ walk_place(Walk *walk, NnTrainer *trainer)
 	NN_TRY(walk_sums(walk, &trainer->sums));
 	NN_TRY(walk_bool(walk, &trainer->is_start_good));
 	NN_TRY(walk_double(walk, &trainer->best_goodness));
-	return walk_int(walk, &trainer->n_epochs_stale, 0, NN_MAX_EPOCHS);
+	NN_TRY(walk_int(walk, &trainer->n_epochs_stale, 0, NN_MAX_EPOCHS));
+	NN_TRY(walk_count(walk, optimizer.n_steps, 0, INT64_MAX));
+	NN_TRY(walk_double(walk, optimizer.factor));
+	NN_TRY(walk_counts(walk, trainer->report));
+	if (trainer->report->n_epochs != trainer->epoch - 1)
+		walk->is_bad = true;
+	return walk_int(walk, &trainer->snapshot.epoch, 0, trainer->report->n_epochs);
 }
 
 /* The states that lanes of a running text are in, in the middle of an epoch. */
@@ -261,18 +268,15 @@ walk_lanes(Walk *walk, NnTrainer *trainer)
 static NnStatus
 walk_training(Walk *walk, NnTrainer *trainer)
 {
-	NnSnapshot *snapshot = &trainer->snapshot;
+	NnOptimizerState optimizer = nn_optimizer_state(trainer->optimizer);
 
 	NN_TRY(walk_mark(walk, mark_of_training(trainer)));
 	NN_TRY(walk_place(walk, trainer));
 	NN_TRY(walk_lanes(walk, trainer));
-	NN_TRY(walk_report(walk, trainer->report));
-	if (trainer->report->n_epochs != trainer->epoch - 1)
-		walk->is_bad = true;
-	NN_TRY(walk_int(walk, &snapshot->epoch, 0, trainer->report->n_epochs));
-	NN_TRY(walk_optimizer(walk, trainer->optimizer));
+	NN_TRY(walk_epochs(walk, trainer->report));
+	NN_TRY(walk_bytes(walk, optimizer.moments, optimizer.n_moments * sizeof(float)));
 	NN_TRY(walk_weights(walk, trainer->net));
-	return walk_bytes(walk, snapshot->data, (size_t) nn_net_n_parameters(trainer->net) * sizeof(float));
+	return walk_bytes(walk, trainer->snapshot.data, (size_t) nn_net_n_parameters(trainer->net) * sizeof(float));
 }
 
 /* ---- streams -------------------------------------------------------------------------- */
@@ -301,8 +305,8 @@ end_walk(Walk *walk)
 	return NN_OK;
 }
 
-NnStatus
-nn_trainer_save(NnTrainer *trainer, NnError *err)
+static NnStatus
+save(NnTrainer *trainer, NnError *err)
 {
 	const NnCheckpoints *checkpoints = trainer->options->checkpoints;
 	Walk		walk = begin_walk(checkpoints, trainer->env, false, err);
@@ -312,8 +316,8 @@ nn_trainer_save(NnTrainer *trainer, NnError *err)
 	return end_walk(&walk);
 }
 
-NnStatus
-nn_trainer_load(NnTrainer *trainer, bool *is_there, NnError *err)
+static NnStatus
+load(NnTrainer *trainer, bool *is_there, NnError *err)
 {
 	const NnCheckpoints *checkpoints = trainer->options->checkpoints;
 	Walk		walk = begin_walk(checkpoints, trainer->env, true, err);
@@ -322,11 +326,154 @@ nn_trainer_load(NnTrainer *trainer, bool *is_there, NnError *err)
 	if (!*is_there)
 		return NN_OK;
 	NN_TRY(walk_training(&walk, trainer));
-	NN_TRY(end_walk(&walk));
+	return end_walk(&walk);
+}
+
+/* ---- a team ----------------------------------------------------------------------------- */
+
+/* A stream that is a note. */
+typedef struct Note
+{
+	char	   *at;
+	size_t		n_left;
+} Note;
+
+static NnStatus
+put_note(void *ctx, const void *bytes, size_t n_bytes, NnError *err)
+{
+	Note	   *note = ctx;
+
+	if (n_bytes > note->n_left)
+		return nn_fail(err, NN_EINTERNAL, "a note has no room for %zu bytes", n_bytes);
+	memcpy(note->at, bytes, n_bytes);
+	note->at += n_bytes;
+	note->n_left -= n_bytes;
+	return NN_OK;
+}
+
+static NnStatus
+get_note(void *ctx, void *bytes, size_t n_bytes, NnError *err)
+{
+	Note	   *note = ctx;
+
+	if (n_bytes > note->n_left)
+		return nn_fail(err, NN_EINTERNAL, "a note ends too early");
+	memcpy(bytes, note->at, n_bytes);
+	note->at += n_bytes;
+	note->n_left -= n_bytes;
+	return NN_OK;
+}
+
+static bool
+is_first(const NnTrainer *trainer)
+{
+	return trainer->options->team == NULL || trainer->options->team->rank == 0;
+}
+
+/* Where the training stands, if it goes on: written by the first member, read by the others. */
+static NnStatus
+walk_note(NnTrainer *trainer, bool *is_there, NnError *err)
+{
+	Note		note = {nn_joint_note(trainer->joint), NN_JOINT_NOTE};
+	NnCheckpoints stream = {.ctx = &note, .put = put_note, .get = get_note};
+	Walk		walk = begin_walk(&stream, trainer->env, !is_first(trainer), err);
+
+	NN_TRY(walk_bool(&walk, is_there));
+	return *is_there ? walk_place(&walk, trainer) : NN_OK;
+}
+
+/* Does it stand in the middle of an epoch of a running text? */
+static bool
+has_lanes(const NnTrainer *trainer)
+{
+	return trainer->is_running && trainer->batch > 0;
+}
+
+/* The states of all lanes to the first member. */
+static NnStatus
+gather_lanes(NnTrainer *trainer, NnError *err)
+{
+	NnRunning  *running = &trainer->running;
+	float	   *lanes;
+
+	if (trainer->joint == NULL || !has_lanes(trainer))
+		return NN_OK;
+	lanes = nn_joint_lanes(trainer->joint);
+	for (int s = 0; s < running->n_shards; s++)
+	{
+		size_t		at = (size_t) (running->state[s].h - running->state_floats);
+		size_t		end = s + 1 < running->n_shards ? (size_t) (running->state[s + 1].h - running->state_floats) :
+		running->n_state_floats;
+
+		if (nn_slots_is_mine(trainer->slots, s))
+			memcpy(lanes + at, running->state_floats + at, (end - at) * sizeof(float));
+	}
+	NN_TRY(nn_team_meet(trainer->options->team, err));
+	if (is_first(trainer))
+		memcpy(running->state_floats, lanes, running->n_state_floats * sizeof(float));
+	return NN_OK;
+}
+
+/* What the first member has read of lanes to all. */
+static NnStatus
+spread_lanes(NnTrainer *trainer, NnError *err)
+{
+	size_t		n = trainer->running.n_state_floats;
+
+	if (!has_lanes(trainer) || is_first(trainer))
+		return NN_OK;
+	trainer->lanes_to_be = NN_TAKE(trainer->memory, float, n);
+	if (trainer->lanes_to_be == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory for the running text");
+	memcpy(trainer->lanes_to_be, nn_joint_lanes(trainer->joint), n * sizeof(float));
+	return NN_OK;
+}
+
+/* What the first member has read to all. */
+static NnStatus
+share(NnTrainer *trainer, bool *is_there, NnError *err)
+{
+	if (trainer->joint == NULL)
+		return NN_OK;
+	if (is_first(trainer))
+	{
+		NN_TRY(walk_note(trainer, is_there, err));
+		if (*is_there && has_lanes(trainer))
+			memcpy(nn_joint_lanes(trainer->joint), trainer->lanes_to_be, trainer->running.n_state_floats * sizeof(float));
+	}
+	NN_TRY(nn_team_meet(trainer->options->team, err));
+	if (!is_first(trainer))
+		NN_TRY(walk_note(trainer, is_there, err));
+	return *is_there ? spread_lanes(trainer, err) : NN_OK;
+}
+
+NnStatus
+nn_trainer_save(NnTrainer *trainer, NnError *err)
+{
+	NN_TRY(gather_lanes(trainer, err));
+	if (is_first(trainer))
+		NN_TRY(save(trainer, err));
+	/* nobody goes on with what is being written */
+	return nn_team_meet(trainer->options->team, err);
+}
+
+NnStatus
+nn_trainer_load(NnTrainer *trainer, bool *is_there, NnError *err)
+{
+	*is_there = false;
+	/* nobody reads any more what may be written over */
+	NN_TRY(nn_team_meet(trainer->options->team, err));
+	if (trainer->options->checkpoints != NULL)
+		NN_TRY(load(trainer, is_there, err));
+	NN_TRY(share(trainer, is_there, err));
+	if (!*is_there)
+		return NN_OK;
 	trainer->rng_order = trainer->rng_epoch;
 	nn_net_pack(trainer->net);
 	return NN_OK;
 }
+
+/* ---- the result of a first training ------------------------------------------------------ */
 
 NnStatus
 nn_first_save(const NnCheckpoints *checkpoints, NnNet *net, const NnEnv *env, NnTrainReport *report, NnError *err)
@@ -335,7 +482,8 @@ nn_first_save(const NnCheckpoints *checkpoints, NnNet *net, const NnEnv *env, Nn
 
 	NN_TRY(checkpoints->begin(checkpoints->ctx, NN_STREAM_FIRST, err));
 	NN_TRY(walk_mark(&walk, mark_of_net(checkpoints, net)));
-	NN_TRY(walk_report(&walk, report));
+	NN_TRY(walk_counts(&walk, report));
+	NN_TRY(walk_epochs(&walk, report));
 	NN_TRY(walk_weights(&walk, net));
 	return end_walk(&walk);
 }
@@ -351,7 +499,8 @@ nn_first_load(const NnCheckpoints *checkpoints, NnNet *net, const NnEnv *env, Nn
 		return NN_OK;
 	memset(report, 0, sizeof(*report));
 	NN_TRY(walk_mark(&walk, mark_of_net(checkpoints, net)));
-	NN_TRY(walk_report(&walk, report));
+	NN_TRY(walk_counts(&walk, report));
+	NN_TRY(walk_epochs(&walk, report));
 	NN_TRY(walk_weights(&walk, net));
 	NN_TRY(end_walk(&walk));
 	nn_net_pack(net);

@@ -1,18 +1,22 @@
 /*
  * train/joint.h: inside this room: what a team has only once.
  *
- * The weights of a team lie in memory that all members see.  In a step each member
- * changes its units of them (train/part.h), and all read the whole:
+ * The weights of a team and the optimizer's moments lie in memory that all members see.
+ * In a step each member changes its units of them (train/part.h), and all read the whole:
  *
  *	gradients of shards		each its own shards; meet
  *	add them up, squares	each its own units; meet
  *	the optimizer's step	each its own units; meet
  *
  * so no number is read by one member while another writes it.
+ *
+ * What the host wishes (train/checkpoint.h) only the first member knows.  It says so before
+ * a meeting, and all hear it behind that meeting.
  */
 #ifndef NN_JOINT_H
 #define NN_JOINT_H
 
+#include "train/checkpoint.h"
 #include "train/optimizer.h"
 #include "train/shards.h"
 
@@ -27,6 +31,21 @@ NnStatus	nn_joint_create(NnJoint **joint, NnNet *net, const NnTrainOptions *opti
 
 /* Bytes at the beginning of the exchange. */
 size_t		nn_joint_bytes(const NnSpec *spec, const NnTrainOptions *options, const NnBatchBound *bound);
+
+/* What nn_train() takes in a member's own memory. */
+size_t		nn_joint_member_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options);
+
+/* Moments for nn_optimizer_create(), all zero; NULL where joint is NULL. */
+float	   *nn_joint_moments(const NnJoint *joint);
+
+/* Room for the states of a running text's lanes, and for a note of NN_JOINT_NOTE bytes. */
+#define NN_JOINT_NOTE	512
+float	   *nn_joint_lanes(const NnJoint *joint);
+void	   *nn_joint_note(const NnJoint *joint);
+
+/* Say a wish; at least one meeting later, hear it.  Each member calls both in turn; somebody alone hears its own. */
+void		nn_joint_say(NnJoint *joint, NnWish wish);
+NnWish		nn_joint_hear(NnJoint *joint, NnWish own);
 
 /* nn_optimizer_norm() of all units.  joint NULL: somebody alone. */
 NnStatus	nn_joint_norm(NnJoint *joint, const NnOptimizer *optimizer, double *norm, NnError *err);

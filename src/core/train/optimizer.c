@@ -30,7 +30,7 @@
  *
  * Layout: a table's moments lie row by row, m of a row and then v of it, so
  * that a touched row costs one place in memory and not two; a dense tensor is
- * one such row.  All moments are one piece of the arena.
+ * one such row.  All moments are one piece of memory.
  */
 #include "train/optimizer.h"
 
@@ -120,7 +120,7 @@ describe_tensors(NnOptimizer *optimizer, const NnTrainOptions *options)
 
 NnStatus
 nn_optimizer_create(NnOptimizer **optimizer, NnNet *net, const NnTrainOptions *options,
-					NnArena *arena, NnError *err)
+					float *moments, NnArena *arena, NnError *err)
 {
 	NnOptimizer *made = NN_ALLOC(arena, NnOptimizer, 1);
 	size_t		at = 0;
@@ -138,7 +138,7 @@ nn_optimizer_create(NnOptimizer **optimizer, NnNet *net, const NnTrainOptions *o
 	made->is_sgd = options->optimizer == NN_OPTIMIZER_SGD;
 	describe_tensors(made, options);
 
-	made->moments = NN_ALLOC(arena, float, made->n_moments);
+	made->moments = moments != NULL ? moments : NN_ALLOC(arena, float, made->n_moments);
 	if (made->moments == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory for the optimizer");
 	for (int i = 0; i < made->n_states; i++)

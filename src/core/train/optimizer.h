@@ -15,9 +15,12 @@
 
 typedef struct NnOptimizer NnOptimizer;
 
-/* Memory comes from arena, which must outlive it; net must outlive it too. */
+/*
+ * Memory comes from arena, which must outlive it; net must outlive it too.  moments: those
+ * of a team, which are zero, two for each number that is trained; NULL: somebody alone.
+ */
 NnStatus	nn_optimizer_create(NnOptimizer **optimizer, NnNet *net, const NnTrainOptions *options,
-								NnArena *arena, NnError *err);
+								float *moments, NnArena *arena, NnError *err);
 
 /* Upper bound of the bytes it takes for numbers trained. */
 size_t		nn_optimizer_bytes(size_t n_parameters, int n_tensors);

@@ -33,13 +33,19 @@ lane_floats(const NnSpec *spec)
 	return nn_size_mul((size_t) spec->n_layers, (size_t) spec->hidden);
 }
 
+size_t
+nn_running_state_floats(const NnSpec *spec, int n_lanes)
+{
+	return nn_size_mul(nn_size_mul(2, lane_floats(spec)), (size_t) n_lanes);
+}
+
 /* Each shard's state is a piece of one array: h, then c. */
 static NnStatus
 create_states(NnRunning *running, const NnSpec *spec, NnArena *arena, NnError *err)
 {
 	float	   *at;
 
-	running->n_state_floats = nn_size_mul(2 * lane_floats(spec), (size_t) running->n_lanes);
+	running->n_state_floats = nn_running_state_floats(spec, running->n_lanes);
 	running->state = NN_ALLOC(arena, NnState, (size_t) running->n_shards);
 	running->state_floats = NN_ALLOC(arena, float, running->n_state_floats);
 	if (running->state == NULL || running->state_floats == NULL)
@@ -83,7 +89,7 @@ nn_running_bytes(const NnSpec *spec, const NnExamples *examples, int n_lanes, in
 	if (examples->n == 0)
 		return 0;
 	n = nn_size_mul((size_t) count_tokens(examples), sizeof(int32_t));
-	n = nn_size_add(n, nn_size_mul(nn_size_mul(lane_floats(spec), (size_t) n_lanes), 2 * sizeof(float)));
+	n = nn_size_add(n, nn_size_mul(nn_running_state_floats(spec, n_lanes), sizeof(float)));
 	return nn_size_add(n, (size_t) n_shards * sizeof(NnState) + 3 * 64);
 }
 

@@ -150,18 +150,39 @@ deal_epoch(NnTrainer *trainer, NnError *err)
 	return NN_OK;
 }
 
-/* What the host wishes; write a checkpoint if it is that. */
-static NnStatus
-heed_wish(NnTrainer *trainer, bool can_save, NnError *err)
+/* What the host of the first member wishes. */
+static NnWish
+ask_host(const NnTrainer *trainer)
 {
 	const NnCheckpoints *checkpoints = trainer->options->checkpoints;
-	NnWish		wish = checkpoints != NULL ? checkpoints->ask(checkpoints->ctx) : NN_WISH_NOTHING;
 
+	return checkpoints != NULL ? checkpoints->ask(checkpoints->ctx) : NN_WISH_NOTHING;
+}
+
+/* Do it; a checkpoint where one can be written. */
+static NnStatus
+heed_wish(NnTrainer *trainer, NnWish wish, bool can_save, NnError *err)
+{
 	if (wish == NN_WISH_STOP)
 		trainer->report->is_stopped = true;
 	if (wish == NN_WISH_CHECKPOINT && can_save)
 		return nn_trainer_save(trainer, err);
 	return NN_OK;
+}
+
+/* A batch, in which a team meets, and what is wished behind it. */
+static NnStatus
+train_batch(NnTrainer *trainer, bool is_last, NnError *err)
+{
+	NnWish		wish = ask_host(trainer);
+
+	if (trainer->env->poll(trainer->env->ctx) != 0)
+		return nn_fail(err, NN_ECANCELED, "training was canceled");
+	nn_joint_say(trainer->joint, wish);
+	NN_TRY(nn_trainer_step(trainer, trainer->batch++, err));
+	if (now(trainer) - trainer->reported >= PROGRESS_SECONDS)
+		tell_progress(trainer, false);
+	return heed_wish(trainer, nn_joint_hear(trainer->joint, wish), !is_last, err);
 }
 
 /* From its first batch, or from where a checkpoint stands. */
@@ -177,14 +198,7 @@ train_epoch(NnTrainer *trainer, NnError *err)
 
 	NN_TRY(deal_epoch(trainer, err));
 	while (trainer->batch < n_batches && !trainer->report->is_stopped)
-	{
-		if (trainer->env->poll(trainer->env->ctx) != 0)
-			return nn_fail(err, NN_ECANCELED, "training was canceled");
-		NN_TRY(nn_trainer_step(trainer, trainer->batch++, err));
-		if (now(trainer) - trainer->reported >= PROGRESS_SECONDS)
-			tell_progress(trainer, false);
-		NN_TRY(heed_wish(trainer, trainer->batch < n_batches, err));
-	}
+		NN_TRY(train_batch(trainer, trainer->batch + 1 == n_batches, err));
 	return NN_OK;
 }
 
@@ -299,10 +313,9 @@ judge_start(NnTrainer *trainer, NnError *err)
 static NnStatus
 begin_epochs(NnTrainer *trainer, NnError *err)
 {
-	bool		is_there = false;
+	bool		is_there;
 
-	if (trainer->options->checkpoints != NULL)
-		NN_TRY(nn_trainer_load(trainer, &is_there, err));
+	NN_TRY(nn_trainer_load(trainer, &is_there, err));
 	if (is_there)
 	{
 		trainer->done_before = share_done(trainer);
@@ -320,6 +333,7 @@ next_epoch(NnTrainer *trainer, bool *is_there, NnError *err)
 {
 	const NnTrainOptions *options = trainer->options;
 	bool		can_stop = options->patience > 0 && trainer->valid.n > 0;
+	NnWish		wish;
 
 	trainer->batch = 0;
 	memset(&trainer->sums, 0, sizeof(trainer->sums));
@@ -329,7 +343,10 @@ next_epoch(NnTrainer *trainer, bool *is_there, NnError *err)
 		return NN_OK;
 	trainer->epoch++;
 	trainer->rng_epoch = trainer->rng_order;
-	NN_TRY(heed_wish(trainer, true, err));
+	wish = ask_host(trainer);
+	nn_joint_say(trainer->joint, wish);
+	NN_TRY(nn_team_meet(options->team, err));
+	NN_TRY(heed_wish(trainer, nn_joint_hear(trainer->joint, wish), true, err));
 	*is_there = !trainer->report->is_stopped;
 	return NN_OK;
 }

@@ -77,11 +77,11 @@ shard_bound(NnBatchBound *bound, const NnExamples *examples, const NnSpec *spec,
  * The validation part is taken to be no larger than train, and its longest
  * example no longer than train's longest batch.
  */
-size_t
-nn_train_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options)
+static size_t
+train_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options, bool has_moments)
 {
 	size_t		n_parameters = nn_net_bytes(spec, false) / sizeof(float);
-	size_t		bytes = nn_optimizer_bytes(n_parameters, NN_MAX_TENSORS);
+	size_t		bytes = nn_optimizer_bytes(has_moments ? n_parameters : 0, NN_MAX_TENSORS);
 	size_t		slack = (size_t) 16 << 20;
 	NnBatchBound bound;
 
@@ -96,6 +96,18 @@ nn_train_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions
 	bytes = nn_size_add(bytes, deal_bytes(options, &bound));
 	return nn_size_add(bytes, nn_size_add(65536, scratch_bytes(spec, &bound,
 															   largest_sort(options, train, train->n))));
+}
+
+size_t
+nn_train_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options)
+{
+	return train_bytes(spec, train, options, true);
+}
+
+size_t
+nn_joint_member_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options)
+{
+	return train_bytes(spec, train, options, false);
 }
 
 size_t
@@ -150,9 +162,10 @@ nn_trainer_allocate(NnTrainer *trainer, const NnExamples *valid, NnError *err)
 	size_t		n_scratch;
 
 	shard_bound(&bound, trainer->train, trainer->spec, options);
-	NN_TRY(nn_optimizer_create(&trainer->optimizer, trainer->net, options, memory, err));
 	NN_TRY(nn_slots_create(&trainer->slots, trainer->net, options, &bound, memory, err));
 	NN_TRY(nn_joint_create(&trainer->joint, trainer->net, options, &bound, memory, err));
+	NN_TRY(nn_optimizer_create(&trainer->optimizer, trainer->net, options, nn_joint_moments(trainer->joint), memory,
+							   err));
 	NN_TRY(nn_snapshot_create(&trainer->snapshot, trainer->net, memory, trainer->env, err));
 	NN_TRY(nn_epoch_order_create(&trainer->order, trainer->train->n, options, memory, err));
 

@@ -78,7 +78,7 @@ int64_t		nn_trainer_batches(const NnTrainer *trainer);
 
 /* ---- checkpoint.c ------------------------------------------------------------ */
 
-/* Write down where it stands; go on from there, if that was ever done. */
+/* Write down where it stands; go on from there, if that was ever done.  All members of a team call them. */
 NnStatus	nn_trainer_save(NnTrainer *trainer, NnError *err);
 NnStatus	nn_trainer_load(NnTrainer *trainer, bool *is_there, NnError *err);
 

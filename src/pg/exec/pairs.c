@@ -65,20 +65,33 @@ is_unseen(const LstmPairRequest *request, const LstmRow *row, int64 number)
 		nn_split_place(hash) < challenger->share * MAX_WRITTEN / (double) request->n_valid;
 }
 
-static void
-take_unseen(LstmPairs *pairs, const LstmPairer *pairer, LstmRow *rows, int n, int64 *n_read, NnValue *inputs)
+/* All rows on their way to who compares. */
+typedef struct Sieve
 {
+	LstmPairs  *pairs;
+	const LstmPairer *pairer;
+	NnValue    *inputs;			/* (batch_rows) */
+	int64		n_read;
+} Sieve;
+
+/* An LstmTakeRows. */
+static void
+take_unseen(void *ctx, LstmRow *rows, int n)
+{
+	Sieve	   *sieve = ctx;
+	LstmPairs  *pairs = sieve->pairs;
 	int			n_unseen = 0;
 
+	CHECK_FOR_INTERRUPTS();
 	for (int i = 0; i < n; i++)
 	{
-		if (!is_unseen(pairs->request, &rows[i], (*n_read)++))
+		if (!is_unseen(pairs->request, &rows[i], sieve->n_read++))
 			continue;
 		rows[n_unseen] = rows[i];
-		inputs[n_unseen++] = rows[i].input;
+		sieve->inputs[n_unseen++] = rows[i].input;
 	}
 	if (n_unseen > 0)
-		pairer->take(pairs, rows, inputs, n_unseen);
+		sieve->pairer->take(pairs, rows, sieve->inputs, n_unseen);
 	if (MemoryContextMemAllocated(pairs->env.context, true) > lstm_megabytes(lstm_train_memory_mb))
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
@@ -87,24 +100,31 @@ take_unseen(LstmPairs *pairs, const LstmPairer *pairer, LstmRow *rows, int n, in
 }
 
 static void
-read_rows(LstmPairs *pairs, const LstmPairer *pairer)
+read_source(const LstmPairRequest *request, int max_rows, Sieve *sieve)
 {
-	const LstmPairRequest *request = pairs->request;
 	LstmSource *source = lstm_source_open(request->source, request->condition,
 										  lstm_read_target_as(request->model[LSTM_CHALLENGER]->spec.task,
 															  request->source));
-	LstmRow    *rows = palloc(sizeof(LstmRow) * pairer->batch_rows);
-	NnValue    *inputs = palloc(sizeof(NnValue) * pairer->batch_rows);
-	int64		n_read = 0;
+	LstmRow    *rows = palloc(sizeof(LstmRow) * max_rows);
 	int			n;
 
-	while ((n = lstm_source_read(source, rows, pairer->batch_rows)) > 0)
-	{
-		CHECK_FOR_INTERRUPTS();
-		take_unseen(pairs, pairer, rows, n, &n_read, inputs);
-	}
-	/* takes rows and inputs with it, which are SPI's */
+	while ((n = lstm_source_read(source, rows, max_rows)) > 0)
+		take_unseen(sieve, rows, n);
+	/* takes the rows with it, which are SPI's */
 	lstm_source_close(source);
+}
+
+static void
+read_rows(LstmPairs *pairs, const LstmPairer *pairer)
+{
+	const LstmPairRequest *request = pairs->request;
+	Sieve		sieve = {pairs, pairer, palloc(sizeof(NnValue) * pairer->batch_rows), 0};
+
+	if (request->read != NULL)
+		request->read(request->read_ctx, pairer->batch_rows, take_unseen, &sieve);
+	else
+		read_source(request, pairer->batch_rows, &sieve);
+	pfree(sieve.inputs);
 }
 
 void
@@ -134,7 +154,7 @@ lstm_compare_versions(const LstmPairRequest *request, LstmPairResult *result)
 	drawn.figure = pairs.figure;
 	lstm_check(nn_bootstrap_pairs(&drawn, N_DRAWS, DRAW_SEED, &pairs.env.env, &result->comparison, &err), &err);
 	result->n = drawn.n;
-	if (result->label == NULL)
+	if (!result->is_right_or_wrong)
 		return;
 	result->comparison.p_worse = nn_mcnemar_worse(&result->discordant);
 	result->p_two_sided = nn_mcnemar_two_sided(&result->discordant);

@@ -1,8 +1,8 @@
 /*
  * exec/pairs.h: two versions of a model on the rows that neither has learned from.
  *
- * The rows are read from the source once more; those that the split of both versions
- * holds out are answered by both.  pairs.c reads, the other files say what of an
+ * The rows are read from the source once more, or come from whoever kept them; those that
+ * the split of both versions holds out are answered by both.  pairs.c reads, the other files say what of an
  * answer is compared:
  *
  *   pairs_labels.c    labels (right or wrong) and numbers (absolute error)
@@ -23,17 +23,26 @@
 #define LSTM_CHAMPION	0
 #define LSTM_CHALLENGER	1
 
+/* Calls take with all rows of a training in their order, at most max_rows at a time; take may change them. */
+typedef void (*LstmTakeRows) (void *take_ctx, LstmRow *rows, int n);
+typedef void (*LstmReadRows) (void *read_ctx, int max_rows, LstmTakeRows take, void *take_ctx);
+
 typedef struct LstmPairRequest
 {
 	const NnModel *model[2];	/* neither has learned from what both splits hold out */
 	const NnSplit *split[2];	/* the champion's: NULL if it is not known */
 	const LstmSourceInfo *source;
 	const char *condition;		/* on the rows, as they were trained */
+	LstmReadRows read;			/* who has the rows; NULL: they are read from the source once more */
+	void	   *read_ctx;
 	int64		n_rows;			/* the challenger learned from, held-out ones included */
 	int64		n_valid;		/* it held out */
 } LstmPairRequest;
 
-/* The rows of one label. */
+/*
+ * The rows of one label.  Where a row may have many labels, discordant also counts rows that
+ * lack this one: it is wrong to give it to them.
+ */
 typedef struct LstmLabelPair
 {
 	int64		n;
@@ -48,14 +57,18 @@ typedef struct LstmPairResult
 	const char *test;
 	int64		n;				/* rows compared */
 	NnComparison comparison;
-	double		p_two_sided;	/* labels; else NAN */
-	NnDiscordant discordant;	/* labels */
+	bool		is_right_or_wrong;	/* one label a row: then, of the rows, */
+	double		p_two_sided;
+	NnDiscordant discordant;
 	LstmLabelPair *label;		/* (n_labels) or NULL; the challenger's labels */
 	int			n_labels;
 } LstmPairResult;
 
 /* In the current context. */
 extern void lstm_compare_versions(const LstmPairRequest *request, LstmPairResult *result);
+
+/* Where a row may have many labels: are those that a model gives the row's? */
+extern bool lstm_sets_agree(const NnModel *model, const float *probability, const NnValue *labels);
 
 /* ---- inside: what a task adds --------------------------------------------------- */
 
@@ -85,6 +98,10 @@ extern const LstmPairer lstm_pairer_tags;
 extern const LstmPairer lstm_pairer_texts;
 extern const LstmPairer lstm_pairer_language;
 extern const LstmPairer lstm_pairer_series;
+
+/* Room for figures of the challenger's labels; the one of that name, NULL if there is none (pairs_labels.c). */
+extern void lstm_pairs_add_labels(LstmPairs *pairs);
+extern LstmLabelPair *lstm_pairs_label(const LstmPairs *pairs, const char *label, size_t n_bytes);
 
 /* The sums of n more rows of one side, to be filled. */
 extern double *lstm_pairs_push(LstmPairs *pairs, int side, int n);

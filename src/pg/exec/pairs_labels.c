@@ -29,27 +29,18 @@ ask(const LstmPairs *pairs, int side, const NnValue *inputs, int n)
 
 /* ---- labels -------------------------------------------------------------------- */
 
-static void
-begin_labels(LstmPairs *pairs)
+void
+lstm_pairs_add_labels(LstmPairs *pairs)
 {
-	pairs->n_sums = 2;
-	pairs->figure = nn_figure_share_right;
-	pairs->result->figure = "accuracy";
-	pairs->result->test = "McNemar, exact, one-sided";
-	pairs->result->n_labels = model_of(pairs, LSTM_CHALLENGER)->spec.n_outputs;
-	pairs->result->label = palloc_extended(sizeof(LstmLabelPair) * pairs->result->n_labels,
-										   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-}
+	LstmPairResult *result = pairs->result;
 
-static bool
-is_label(const char *label, const LstmRow *row)
-{
-	return strlen(label) == row->label_bytes && memcmp(label, row->label, row->label_bytes) == 0;
+	result->n_labels = model_of(pairs, LSTM_CHALLENGER)->spec.n_outputs;
+	result->label = palloc_extended(sizeof(LstmLabelPair) * result->n_labels, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 }
 
 /* The challenger has learned from the same rows: it knows all of their labels, in byte order. */
-static LstmLabelPair *
-pair_of(const LstmPairs *pairs, const LstmRow *row)
+LstmLabelPair *
+lstm_pairs_label(const LstmPairs *pairs, const char *label, size_t n_bytes)
 {
 	const NnModel *model = model_of(pairs, LSTM_CHALLENGER);
 	int			low = 0;
@@ -59,11 +50,11 @@ pair_of(const LstmPairs *pairs, const LstmRow *row)
 	{
 		int			middle = (low + high) / 2;
 		size_t		n = strlen(model->labels[middle]);
-		int			order = memcmp(model->labels[middle], row->label, Min(n, row->label_bytes));
+		int			order = memcmp(model->labels[middle], label, Min(n, n_bytes));
 
-		if (order == 0 && n == row->label_bytes)
+		if (order == 0 && n == n_bytes)
 			return &pairs->result->label[middle];
-		if (order < 0 || (order == 0 && n < row->label_bytes))
+		if (order < 0 || (order == 0 && n < n_bytes))
 			low = middle + 1;
 		else
 			high = middle - 1;
@@ -72,9 +63,26 @@ pair_of(const LstmPairs *pairs, const LstmRow *row)
 }
 
 static void
+begin_labels(LstmPairs *pairs)
+{
+	pairs->n_sums = 2;
+	pairs->figure = nn_figure_share_right;
+	pairs->result->figure = "accuracy";
+	pairs->result->test = "McNemar, exact, one-sided";
+	pairs->result->is_right_or_wrong = true;
+	lstm_pairs_add_labels(pairs);
+}
+
+static bool
+is_label(const char *label, const LstmRow *row)
+{
+	return strlen(label) == row->label_bytes && memcmp(label, row->label, row->label_bytes) == 0;
+}
+
+static void
 count(LstmPairs *pairs, const LstmRow *row, const bool *is_right)
 {
-	LstmLabelPair *label = pair_of(pairs, row);
+	LstmLabelPair *label = lstm_pairs_label(pairs, row->label, row->label_bytes);
 	NnDiscordant add = {is_right[LSTM_CHAMPION] && !is_right[LSTM_CHALLENGER],
 	is_right[LSTM_CHALLENGER] && !is_right[LSTM_CHAMPION]};
 

@@ -3,6 +3,10 @@
  *
  * A row adds the labels that were missed or are wrong, and how many there are on both
  * sides: 1 - errors / (true + answered) is the micro-averaged F1.
+ *
+ * Label by label each row is a question with two answers, to give it or not.  A version is
+ * right about a label if it gives it to a row that has it, and does not to one that lacks
+ * it; McNemar's test counts the rows about which only one version is right.
  */
 #include "glue/compat.h"
 
@@ -10,15 +14,6 @@
 
 #include "exec/pairs.h"
 #include "exec/predict.h"
-
-static void
-begin(LstmPairs *pairs)
-{
-	pairs->n_sums = 2;
-	pairs->figure = nn_figure_share_right;
-	pairs->result->figure = "micro_f1";
-	pairs->result->test = "bootstrap of pairs, one-sided";
-}
 
 /* Does a row have the label?  A label that stands twice in it counts once. */
 static bool
@@ -49,6 +44,12 @@ count_distinct(const NnValue *labels)
 	return n;
 }
 
+static bool
+is_given(const NnModel *model, const float *probability, int c)
+{
+	return probability[c] >= model->threshold[c];
+}
+
 static void
 add_row(const NnModel *model, const float *probability, const NnValue *labels, double *sums)
 {
@@ -58,7 +59,7 @@ add_row(const NnModel *model, const float *probability, const NnValue *labels, d
 
 	for (int c = 0; c < model->spec.n_outputs; c++)
 	{
-		if (probability[c] < model->threshold[c])
+		if (!is_given(model, probability, c))
 			continue;
 		n_answered++;
 		n_right += has_label(labels, model->labels[c]);
@@ -67,21 +68,84 @@ add_row(const NnModel *model, const float *probability, const NnValue *labels, d
 	sums[1] = n_true + n_answered;
 }
 
+bool
+lstm_sets_agree(const NnModel *model, const float *probability, const NnValue *labels)
+{
+	double		sums[2];
+
+	add_row(model, probability, labels, sums);
+	return sums[0] == 0.0;
+}
+
+static void
+begin(LstmPairs *pairs)
+{
+	pairs->n_sums = 2;
+	pairs->figure = nn_figure_share_right;
+	pairs->result->figure = "micro_f1";
+	pairs->result->test = "bootstrap of pairs, one-sided";
+	lstm_pairs_add_labels(pairs);
+}
+
+/* Does the model give the label?  *c is where to look for it: labels are in byte order. */
+static bool
+is_label_given(const NnModel *model, const float *probability, const char *label, int *c)
+{
+	while (*c < model->spec.n_outputs && strcmp(model->labels[*c], label) < 0)
+		(*c)++;
+	return *c < model->spec.n_outputs && strcmp(model->labels[*c], label) == 0 && is_given(model, probability, *c);
+}
+
+/* What both sides say of each label that the challenger knows. */
+static void
+count_labels(LstmPairs *pairs, float *const *probability, const NnValue *labels)
+{
+	const NnModel *champion = pairs->request->model[LSTM_CHAMPION];
+	const NnModel *challenger = pairs->request->model[LSTM_CHALLENGER];
+	int			k = 0;
+
+	for (int c = 0; c < challenger->spec.n_outputs; c++)
+	{
+		LstmLabelPair *label = &pairs->result->label[c];
+		bool		is_true = has_label(labels, challenger->labels[c]);
+		bool		is_right[2];
+
+		is_right[LSTM_CHALLENGER] = is_given(challenger, probability[LSTM_CHALLENGER], c) == is_true;
+		is_right[LSTM_CHAMPION] = is_label_given(champion, probability[LSTM_CHAMPION], challenger->labels[c], &k) == is_true;
+		label->discordant.n_champion += is_right[LSTM_CHAMPION] && !is_right[LSTM_CHALLENGER];
+		label->discordant.n_challenger += is_right[LSTM_CHALLENGER] && !is_right[LSTM_CHAMPION];
+		label->n += is_true;
+		for (int side = 0; side < 2; side++)
+			label->n_right[side] += is_true && is_right[side];
+	}
+}
+
 static void
 take(LstmPairs *pairs, const LstmRow *rows, const NnValue *inputs, int n)
 {
+	float	   *out[2];
+
 	for (int side = 0; side < 2; side++)
 	{
 		const NnModel *model = pairs->request->model[side];
 		size_t		C = model->spec.n_outputs;
-		float	   *out = palloc_extended(sizeof(float) * n * C, MCXT_ALLOC_HUGE);
 		double	   *sums = lstm_pairs_push(pairs, side, n);
 
-		lstm_predict_batch(model, inputs, n, out, NULL, NULL);
+		out[side] = palloc_extended(sizeof(float) * n * C, MCXT_ALLOC_HUGE);
+		lstm_predict_batch(model, inputs, n, out[side], NULL, NULL);
 		for (int i = 0; i < n; i++)
-			add_row(model, out + i * C, &rows[i].target, sums + 2 * i);
-		pfree(out);
+			add_row(model, out[side] + i * C, &rows[i].target, sums + 2 * i);
 	}
+	for (int i = 0; i < n; i++)
+	{
+		float	   *row[2];
+
+		for (int side = 0; side < 2; side++)
+			row[side] = out[side] + (size_t) i * pairs->request->model[side]->spec.n_outputs;
+		count_labels(pairs, row, &rows[i].target);
+	}
+	pfree(out[LSTM_CHAMPION]);
+	pfree(out[LSTM_CHALLENGER]);
 }
 
 const LstmPairer lstm_pairer_sets = {256, begin, take, NULL};

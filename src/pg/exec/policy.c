@@ -5,6 +5,10 @@
  * once.  Each policy's row is locked while it is followed, and passed over by others.  Each
  * model has a subtransaction: what fails is noted with the policy, and the next one has
  * its turn.
+ *
+ * It only looks whether there is reason, and queues a job; whoever calls it waits for no
+ * training, and no snapshot is held for one.  A model that has a job already is left to
+ * it.  What became of a job is written into the policy's row at the job's end.
  */
 #include "glue/compat.h"
 
@@ -70,12 +74,14 @@ lstm_set_policy(const char *model, const LstmPolicy *policy)
 				 errmsg("options must be a JSON object"),
 				 errhint("They are those of lstm_retrain.")));
 	lstm_save_policy(&row, policy);
+	/* whoever drops the model at the same time has not seen the policy, or waits for us */
+	lstm_hold_model(&row);
 }
 
 /* ---- one model ---------------------------------------------------------------------- */
 
 static void
-retrain(const LstmModelRow *row, const LstmPolicy *policy, const char *why, LstmMaintained *done)
+retrain_now(const LstmModelRow *row, const LstmPolicy *policy, const char *why, LstmMaintained *done)
 {
 	LstmRetrainResult result;
 
@@ -84,24 +90,51 @@ retrain(const LstmModelRow *row, const LstmPolicy *policy, const char *why, Lstm
 	done->reason = psprintf("%s %s", why, result.reason);
 	done->version = result.challenger;
 	done->seconds = result.seconds;
-	lstm_note_policy(row, psprintf("%s: %s", done->action, done->reason), true);
 }
 
 static void
-follow(const LstmModelRow *row, LstmMaintained *done)
+retrain(const LstmModelRow *row, const LstmPolicy *policy, const LstmRetrainQueue *queue, const char *why,
+		LstmMaintained *done)
+{
+	if (queue != NULL)
+	{
+		done->job = queue->submit(row->name, policy->options, why);
+		done->action = "queued";
+		done->reason = why;
+	}
+	else
+		retrain_now(row, policy, why, done);
+	lstm_note_policy(row, psprintf("%s: %s", done->action, done->reason), true);
+}
+
+/* Is somebody else at it?  Else its policy is read, and nobody else's until the end of the transaction. */
+static bool
+is_busy(const LstmModelRow *row, const LstmRetrainQueue *queue, LstmPolicy *policy, LstmPolicyTimes *times,
+		LstmMaintained *done)
+{
+	done->action = "busy";
+	if (!lstm_lock_policy(row, policy, times))
+	{
+		done->reason = "Another lstm_maintain() is at it.";
+		return true;
+	}
+	/* under the lock: two that look at the same time would both find none */
+	done->job = queue != NULL ? queue->find(row->name) : 0;
+	if (done->job != 0)
+		done->reason = psprintf("Job " INT64_FORMAT " retrains it.", done->job);
+	return done->job != 0;
+}
+
+static void
+follow(const LstmModelRow *row, const LstmRetrainQueue *queue, LstmMaintained *done)
 {
 	LstmPolicy	policy;
 	LstmPolicyTimes times;
 	LstmActing	acting;
 	const char *why;
 
-	done->action = "nothing";
-	if (!lstm_lock_policy(row, &policy, &times))
-	{
-		done->action = "busy";
-		done->reason = "Another lstm_maintain() is at it.";
+	if (is_busy(row, queue, &policy, &times, done))
 		return;
-	}
 	if (times.is_too_soon || times.is_off_hours)
 	{
 		done->action = "waits";
@@ -112,31 +145,30 @@ follow(const LstmModelRow *row, LstmMaintained *done)
 	why = lstm_policy_reason(row, &policy, &times);
 	lstm_act_end(&acting);
 	if (why != NULL)
-		retrain(row, &policy, why, done);
+		retrain(row, &policy, queue, why, done);
 	else
+	{
+		done->action = "nothing";
 		done->reason = "There is no reason to retrain.";
+	}
 }
 
 /* What follow() raised, as what was done. */
 static void
-note_failure(const LstmModelRow *row, LstmMaintained *done, MemoryContext context)
+note_failure(LstmMaintained *done, ErrorData *error)
 {
-	ErrorData  *error;
-
-	MemoryContextSwitchTo(context);
-	error = CopyErrorData();
 	/* a cancel is for the whole command */
 	if (error->sqlerrcode == ERRCODE_QUERY_CANCELED || error->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN)
-		PG_RE_THROW();
-	FlushErrorState();
+		ReThrowError(error);
 	done->action = "failed";
 	done->reason = error->detail != NULL ? psprintf("%s: %s", error->message, error->detail) : error->message;
 	done->version = 0;
 	done->seconds = NAN;
+	done->job = 0;
 }
 
 static void
-follow_safely(const LstmModelRow *row, LstmMaintained *done)
+follow_safely(const LstmModelRow *row, const LstmRetrainQueue *queue, LstmMaintained *done)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -145,17 +177,23 @@ follow_safely(const LstmModelRow *row, LstmMaintained *done)
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		follow(row, done);
+		follow(row, queue, done);
 		ReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
 	}
 	PG_CATCH();
 	{
-		note_failure(row, done, context);
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		/* before anything is thrown again: an error within it would abort it alone */
 		RollbackAndReleaseCurrentSubTransaction();
 		MemoryContextSwitchTo(context);
 		CurrentResourceOwner = owner;
+		note_failure(done, error);
 	}
 	PG_END_TRY();
 	/* a failure counts as a run: the next one comes when not_more_often allows it */
@@ -164,7 +202,7 @@ follow_safely(const LstmModelRow *row, LstmMaintained *done)
 }
 
 void
-lstm_maintain(void (*tell) (void *ctx, const LstmMaintained *done), void *ctx)
+lstm_maintain(const LstmRetrainQueue *queue, void (*tell) (void *ctx, const LstmMaintained *done), void *ctx)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext context = AllocSetContextCreate(caller, "pg_lstm maintenance", ALLOCSET_DEFAULT_SIZES);
@@ -182,10 +220,12 @@ lstm_maintain(void (*tell) (void *ctx, const LstmMaintained *done), void *ctx)
 		if (!lstm_find_model(names[i], &row) || !is_member_of_role_nosuper(GetUserId(), row.owner))
 			continue;
 		MemoryContextSwitchTo(context);
-		follow_safely(&row, &done);
+		follow_safely(&row, queue, &done);
 		MemoryContextSwitchTo(caller);
 		tell(ctx, &done);
 		MemoryContextReset(context);
 	}
 	MemoryContextDelete(context);
+	if (queue != NULL)
+		queue->wake();
 }

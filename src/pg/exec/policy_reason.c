@@ -19,9 +19,11 @@
 #include "train/compare.h"
 
 #include "exec/drift.h"
+#include "exec/pairs.h"
 #include "exec/policy_private.h"
 #include "exec/predict.h"
 #include "exec/retrain.h"
+#include "exec/task.h"
 #include "store/cache.h"
 #include "store/source.h"
 
@@ -100,12 +102,17 @@ are_rows_new(const Question *q)
 	return n < q->policy->new_rows ? NULL : psprintf("There are " INT64_FORMAT " new rows.", n);
 }
 
+/* Of rows with many labels those that were told all and no others. */
 static double
 accuracy_then(const Question *q)
 {
-	JsonbValue *value = JB_ROOT_IS_OBJECT(q->version.metrics) ?
-	getKeyJsonValueFromContainer(&q->version.metrics->root, "accuracy", 8, NULL) : NULL;
+	JsonbContainer *metrics = &q->version.metrics->root;
+	JsonbValue *value = NULL;
 
+	if (JB_ROOT_IS_OBJECT(q->version.metrics))
+		value = getKeyJsonValueFromContainer(metrics, "accuracy", 8, NULL);
+	if (JB_ROOT_IS_OBJECT(q->version.metrics) && value == NULL)
+		value = getKeyJsonValueFromContainer(metrics, "exact_sets", 10, NULL);
 	return value != NULL && value->type == jbvNumeric ?
 		DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(value->val.numeric))) : NAN;
 }
@@ -113,8 +120,11 @@ accuracy_then(const Question *q)
 static bool
 is_right(const NnModel *model, const float *out, const LstmRow *row)
 {
-	const char *label = model->labels[lstm_best_of(out, model->spec.n_outputs)];
+	const char *label;
 
+	if (model->spec.is_multi_label)
+		return lstm_sets_agree(model, out, &row->target);
+	label = model->labels[lstm_best_of(out, model->spec.n_outputs)];
 	return strlen(label) == row->label_bytes && memcmp(label, row->label, row->label_bytes) == 0;
 }
 
@@ -137,7 +147,8 @@ judge_new_rows(const Question *q, int64 *n_rows, int64 *n_right)
 	model = lstm_cache_get(&ref);
 	lstm_cache_pin(model, CurrentMemoryContext);
 	out = palloc_extended(sizeof(float) * READ_ROWS * model->spec.n_outputs, MCXT_ALLOC_HUGE);
-	source = lstm_source_open(&info, and_condition(q->is_source, q->is_new), LSTM_READ_LABEL);
+	source = lstm_source_open(&info, and_condition(q->is_source, q->is_new),
+							  lstm_read_target_as(model->spec.task, &info));
 	while ((n = lstm_source_read(source, rows, READ_ROWS)) > 0)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -3,8 +3,10 @@
  * memory for all.
  *
  * A NOTICE is a line at the end of each epoch and at most one in INTERVAL_S between.  A
- * training that is over within INTERVAL_S says nothing.  A job has nobody who waits: its
- * process shows in pg_stat_activity what it does.
+ * training that is over within INTERVAL_S says nothing.  A job has nobody who waits.
+ *
+ * pg_stat_activity shows of a job's process what it does, and of a session's query how far
+ * it is, in a comment before the query, so that it is seen however long the query is.
  */
 #include "glue/compat.h"
 
@@ -13,6 +15,7 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "tcop/tcopprot.h"
 #include "utils/timestamp.h"
 
 #include "exec/progress.h"
@@ -40,27 +43,55 @@ lstm_phase_name(LstmPhase phase)
 		[LSTM_PHASE_PLANNING] = "planning",
 		[LSTM_PHASE_TRAINING] = "training",
 		[LSTM_PHASE_REFITTING] = "refitting",
+		[LSTM_PHASE_COMPARING] = "comparing",
 		[LSTM_PHASE_STORING] = "storing",
 	};
 
 	return names[phase];
 }
 
+/* What a process does, in words. */
+static void
+say(const LstmProgress *state, StringInfo line)
+{
+	const LstmProgressRow *row = &state->row;
+
+	appendStringInfo(line, "%s model \"%s\"", lstm_phase_name(row->phase), row->model);
+	if (row->now.epoch > 0)
+		appendStringInfo(line, ", epoch %d of %d", row->now.epoch, row->now.n_epochs);
+}
+
+/* The query that the session runs, as before it began to train. */
+static void
+show_query(void)
+{
+	if (debug_query_string != NULL)
+		lstm_report_query(debug_query_string);
+}
+
 static void
 show(LstmProgress *state)
 {
-	const LstmProgressRow *row = &state->row;
-	char		activity[LSTM_MAX_NAME + 128];
-	int			n;
+	StringInfoData line;
 
-	lstm_progress_fill_slot(state->slot, row);
-	if (state->job == 0)
+	lstm_progress_fill_slot(state->slot, &state->row);
+	if (state->job == 0 && (state->slot < 0 || debug_query_string == NULL))
 		return;
-	n = snprintf(activity, sizeof(activity), "job " INT64_FORMAT ": %s model \"%s\"", state->job,
-				 lstm_phase_name(row->phase), row->model);
-	if (row->now.epoch > 0 && n < (int) sizeof(activity))
-		snprintf(activity + n, sizeof(activity) - n, ", epoch %d of %d", row->now.epoch, row->now.n_epochs);
-	pgstat_report_activity(STATE_RUNNING, activity);
+	initStringInfo(&line);
+	if (state->job != 0)
+	{
+		appendStringInfo(&line, "job " INT64_FORMAT ": ", state->job);
+		say(state, &line);
+		pgstat_report_activity(STATE_RUNNING, line.data);
+	}
+	else
+	{
+		appendStringInfoString(&line, "/* ");
+		say(state, &line);
+		appendStringInfo(&line, " */ %s", debug_query_string);
+		lstm_report_query(line.data);
+	}
+	pfree(line.data);
 }
 
 void
@@ -69,7 +100,7 @@ lstm_progress_begin(LstmProgress *state, MemoryContext context, const char *mode
 	LstmProgressRow *row = &state->row;
 
 	state->task = task;
-	state->slot = lstm_progress_take_slot(context);
+	state->slot = lstm_progress_take_slot(context, state->job == 0 ? show_query : NULL);
 	row->pid = MyProcPid;
 	row->database = MyDatabaseId;
 	row->role = OidIsValid(state->role) ? state->role : GetUserId();

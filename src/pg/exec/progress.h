@@ -19,6 +19,7 @@ typedef enum LstmPhase
 	LSTM_PHASE_PLANNING,
 	LSTM_PHASE_TRAINING,
 	LSTM_PHASE_REFITTING,
+	LSTM_PHASE_COMPARING,
 	LSTM_PHASE_STORING
 } LstmPhase;
 
@@ -61,8 +62,8 @@ extern const char *lstm_phase_name(LstmPhase phase);
 
 /* ---- progress_slots.c ---------------------------------------------------------------- */
 
-/* A slot for this process, -1 if there is none; it is given back with the memory context. */
-extern int	lstm_progress_take_slot(MemoryContext context);
+/* A slot for this process, -1 if there is none; it is given back with the memory context, and leave is called. */
+extern int	lstm_progress_take_slot(MemoryContext context, void (*leave) (void));
 extern void lstm_progress_fill_slot(int slot, const LstmProgressRow *row);
 
 /* All trainings of the server, palloc'd.  Returns how many. */

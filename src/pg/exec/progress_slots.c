@@ -51,8 +51,12 @@ attach(void)
 static void
 release(void *arg)
 {
+	void		(*leave) (void) = arg;
+
 	if (own_slot < 0)
 		return;
+	if (leave != NULL)
+		leave();
 	SpinLockAcquire(&slots[own_slot].mutex);
 	slots[own_slot].row.pid = 0;
 	SpinLockRelease(&slots[own_slot].mutex);
@@ -82,7 +86,7 @@ take(ProgressSlot *slot)
 }
 
 int
-lstm_progress_take_slot(MemoryContext context)
+lstm_progress_take_slot(MemoryContext context, void (*leave) (void))
 {
 	static bool is_registered = false;
 	MemoryContextCallback *callback;
@@ -96,6 +100,7 @@ lstm_progress_take_slot(MemoryContext context)
 	is_registered = true;
 	callback = MemoryContextAllocZero(context, sizeof(MemoryContextCallback));
 	callback->func = release;
+	callback->arg = leave;
 	for (int i = 0; i < N_SLOTS && own_slot < 0; i++)
 	{
 		if (take(&slots[i]))

@@ -100,12 +100,13 @@ objection(const LstmRetraining *r)
 
 /* A floor of a label that does not exist guards nothing. */
 static void
-check_floors(const LstmRetraining *r, const NnModel *challenger)
+check_floors(const LstmRetraining *r)
 {
-	if (r->options.n_floors > 0 && (challenger->spec.task != NN_TASK_CLASSIFY || challenger->spec.is_multi_label))
+	if (r->options.n_floors > 0 && r->challenger->spec.task != NN_TASK_CLASSIFY)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("option \"floor\" is for models that answer with one label")));
+				 errmsg("option \"floor\" is for models that answer with labels"),
+				 errdetail("Model \"%s\" has task %s.", r->row.name, r->row.task)));
 	for (int f = 0; f < r->options.n_floors; f++)
 	{
 		bool		is_known = r->options.floors[f].label == NULL;
@@ -115,7 +116,8 @@ check_floors(const LstmRetraining *r, const NnModel *challenger)
 		if (!is_known)
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-					 errmsg("option \"floor\" names a label \"%s\" that no row has", r->options.floors[f].label)));
+					 errmsg("option \"floor\" names a label \"%s\" that no row has", r->options.floors[f].label),
+					 errhint("Labels are written as in the rows.")));
 	}
 }
 
@@ -136,18 +138,70 @@ measured_model(const LstmTrained *trained)
 }
 
 static void
-compare(LstmRetraining *r, const LstmTrained *trained, const NnModel *challenger)
+compare(LstmRetraining *r, const LstmTrained *trained, LstmReadRows read, void *read_ctx)
 {
 	LstmPairRequest request = {
-		.model = {r->former, challenger},
 		.split = {r->has_split ? &r->split : NULL, nn_learner_split(trained->learner)},
 		.source = trained->source,
 		.condition = trained->options->where,
+		.read = read,
+		.read_ctx = read_ctx,
 		.n_rows = trained->report->plan.n_rows,
 		.n_valid = trained->report->plan.n_valid,
 	};
 
+	r->challenger = measured_model(trained);
+	request.model[LSTM_CHAMPION] = r->former;
+	request.model[LSTM_CHALLENGER] = r->challenger;
 	lstm_compare_versions(&request, &r->pairs);
+}
+
+void
+lstm_retrain_compare(LstmRetraining *r, LstmTrainRun *run, const NnLearnReport *report, LstmReadRows read,
+					 void *read_ctx)
+{
+	MemoryContext caller = MemoryContextSwitchTo(r->context);
+	LstmTrained trained;
+
+	lstm_train_outcome(run, report, &trained);
+	compare(r, &trained, read, read_ctx);
+	MemoryContextSwitchTo(caller);
+}
+
+/* ---- the decision ------------------------------------------------------------------ */
+
+void
+lstm_retrain_throw_dropped(const LstmRetraining *r)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("model \"%s\" was dropped meanwhile", r->row.name)));
+}
+
+static void
+name_labels(LstmRetraining *r)
+{
+	r->n_labels = r->challenger->labels != NULL ? r->challenger->spec.n_outputs : 0;
+	r->labels = palloc(sizeof(char *) * Max(r->n_labels, 1));
+	for (int c = 0; c < r->n_labels; c++)
+		r->labels[c] = lstm_from_utf8(r->challenger->labels[c]);
+}
+
+/* What was found, in view of the version that is live now. */
+static void
+judge(LstmRetraining *r, int live)
+{
+	const char *against = objection(r);
+
+	if (live != r->champion)
+		against = psprintf("Version %d went live while it was trained; it was compared with version %d.",
+						   live, r->champion);
+	r->went_live = against == NULL || (r->options.is_forced && live == r->champion);
+	if (against == NULL)
+		r->reason = psprintf("It is not worse on " INT64_FORMAT " rows that neither version has learned from.", r->pairs.n);
+	else
+		r->reason = r->went_live ? psprintf("Forced. %s", against) : against;
+	r->figures = lstm_retrain_figures(r);
 }
 
 bool
@@ -155,33 +209,18 @@ lstm_retrain_decide(void *ctx, const LstmTrained *trained)
 {
 	LstmRetraining *r = ctx;
 	MemoryContext caller = MemoryContextSwitchTo(r->context);
-	const NnModel *challenger = measured_model(trained);
-	const char *against;
 	LstmModelRow now;
 
-	r->n_labels = challenger->labels != NULL ? challenger->spec.n_outputs : 0;
-	r->labels = palloc(sizeof(char *) * Max(r->n_labels, 1));
-	for (int c = 0; c < r->n_labels; c++)
-		r->labels[c] = lstm_from_utf8(challenger->labels[c]);
-	check_floors(r, challenger);
-	compare(r, trained, challenger);
+	if (r->challenger == NULL)
+		compare(r, trained, NULL, NULL);
+	name_labels(r);
+	check_floors(r);
 
 	/* from here on nobody deploys, and no check comes between */
-	if (!lstm_lock_model(r->row.name, &now))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("model \"%s\" was dropped meanwhile", r->row.name)));
+	if (!lstm_lock_model(r->row.name, &now) || memcmp(&now.id, &r->row.id, sizeof(now.id)) != 0)
+		lstm_retrain_throw_dropped(r);
 	r->n_broken = lstm_broken_checks(&now.id, nn_learner_model(trained->learner), &r->broken);
-	against = objection(r);
-	if (now.live != r->champion)
-		against = psprintf("Version %d went live while it was trained; it was compared with version %d.",
-						   now.live, r->champion);
-	r->went_live = against == NULL || (r->options.is_forced && now.live == r->champion);
-	if (against == NULL)
-		r->reason = psprintf("It is not worse on " INT64_FORMAT " rows that neither version has learned from.", r->pairs.n);
-	else
-		r->reason = r->went_live ? psprintf("Forced. %s", against) : against;
-	r->figures = lstm_retrain_figures(r, challenger);
+	judge(r, now.live);
 	MemoryContextSwitchTo(caller);
 	return r->went_live;
 }

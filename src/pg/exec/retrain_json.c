@@ -77,8 +77,9 @@ append_broken(StringInfo json, const LstmRetraining *r)
 }
 
 char *
-lstm_retrain_figures(const LstmRetraining *r, const NnModel *challenger)
+lstm_retrain_figures(const LstmRetraining *r)
 {
+	const NnModel *challenger = r->challenger;
 	const LstmPairResult *pairs = &r->pairs;
 	bool		is_error = pairs->comparison.champion < 0.0 || pairs->comparison.challenger < 0.0;
 	StringInfoData json;
@@ -100,13 +101,14 @@ lstm_retrain_figures(const LstmRetraining *r, const NnModel *challenger)
 		lstm_json_number(&json, "p_worse", pairs->comparison.p_worse);
 	}
 	lstm_json_number(&json, "alpha", r->options.alpha);
-	if (pairs->label != NULL)
+	if (pairs->is_right_or_wrong)
 	{
 		lstm_json_number(&json, "p_two_sided", pairs->p_two_sided);
 		lstm_json_count(&json, "only_champion_right", pairs->discordant.n_champion);
 		lstm_json_count(&json, "only_challenger_right", pairs->discordant.n_challenger);
-		append_labels(&json, r);
 	}
+	if (pairs->label != NULL)
+		append_labels(&json, r);
 	if (challenger->labels != NULL && r->former->labels != NULL)
 	{
 		lstm_json_key(&json, "new_labels");

@@ -31,22 +31,26 @@ typedef struct LstmRetrainOptions
 	Jsonb	   *training;		/* what is left: options of the training, the model's own included */
 } LstmRetrainOptions;
 
-typedef struct LstmRetraining
+struct LstmRetraining
 {
 	MemoryContext context;		/* of everything here; the training has one of its own */
 	LstmModelRow row;
 	LstmOrigin	origin;
 	LstmRetrainOptions options;
+	LstmTrainRequest request;
+	LstmAgain	again;
 
 	/* the champion */
 	int			champion;		/* version */
 	const NnModel *former;		/* weights that have not learned from held-out rows, if is_clean */
+	Jsonb	   *facts;
 	bool		has_split;
-	NnSplit		split;
+	NnSplit		split;			/* in facts */
 	bool		is_warm;
 	const char *start;			/* where the training began, in words */
 
 	/* the decision */
+	const NnModel *challenger;	/* as it was measured; NULL: not compared yet */
 	LstmPairResult pairs;
 	const char **labels;		/* the challenger's, in the database's encoding */
 	int			n_labels;
@@ -55,7 +59,7 @@ typedef struct LstmRetraining
 	bool		went_live;
 	const char *reason;
 	const char *figures;		/* JSON */
-} LstmRetraining;
+};
 
 /* ---- retrain_options.c ---------------------------------------------------------- */
 extern void lstm_retrain_options(Jsonb *given, Jsonb *stored, LstmRetrainOptions *options);
@@ -65,6 +69,8 @@ extern void lstm_retrain_options(Jsonb *given, Jsonb *stored, LstmRetrainOptions
 /* An LstmAgain's may_go_live; ctx is the LstmRetraining. */
 extern bool lstm_retrain_decide(void *ctx, const LstmTrained *trained);
 
+pg_noreturn extern void lstm_retrain_throw_dropped(const LstmRetraining *r);
+
 /* Labels of a that b lacks, as a JSON array. */
 extern char *lstm_labels_without(const NnModel *a, const NnModel *b);
 
@@ -72,6 +78,6 @@ extern char *lstm_labels_without(const NnModel *a, const NnModel *b);
 extern double lstm_label_p(const LstmRetraining *r, const LstmLabelPair *label);
 
 /* ---- retrain_json.c -------------------------------------------------------------- */
-extern char *lstm_retrain_figures(const LstmRetraining *r, const NnModel *challenger);
+extern char *lstm_retrain_figures(const LstmRetraining *r);
 
 #endif							/* LSTM_RETRAIN_PRIVATE_H */

@@ -8,6 +8,7 @@
  *   job_rows.c       what is read, kept as a stream, and read again
  *   job_checkpoint.c core's checkpoints; wishes
  *   job_run.c        one job, from its row to a version, in stages
+ *   job_retrain.c    what a retraining adds: the champion, kept; the comparison
  *   job_worker.c     the life of a process that waits for a job and does it
  *   job_start.c      when such processes are started
  *   job_wait.c       a session waits for a job
@@ -19,9 +20,9 @@
  * settings or temporary tables, is seen by nobody else.
  *
  * Transactions.  All that touches tables is in short transactions of the process; none is
- * open while it trains.  The rows are read in one, as the role; each checkpoint is
- * written in one; the version, the end of the job and the removal of its chunks are
- * one.
+ * open while it trains or compares.  The rows are read in one, as the role; each checkpoint
+ * is written in one; the version, the decision about it, the end of the job and the removal
+ * of its chunks are one.
  */
 #ifndef LSTM_JOB_H
 #define LSTM_JOB_H
@@ -29,8 +30,12 @@
 #include "datatype/timestamp.h"
 #include "utils/jsonb.h"
 
-#include "base/status.h"
-#include "exec/train_run.h"
+#include "train/train.h"
+
+#include "exec/policy.h"
+
+#define LSTM_KIND_TRAIN		"train"
+#define LSTM_KIND_RETRAIN	"retrain"
 
 /* A row of lstm_job, as far as who does it needs it. */
 typedef struct LstmJob
@@ -52,6 +57,7 @@ typedef struct LstmJob
 	char	   *input_kind;		/* how they were read... */
 	char	   *read_as;
 	bool		has_row_security;
+	Jsonb	   *record;			/* retrain, once the champion was read: exec/retrain.h; NULL */
 } LstmJob;
 
 typedef enum LstmOutcome
@@ -64,9 +70,26 @@ typedef enum LstmOutcome
 
 /* ---- job_table.c: within a transaction ------------------------------------------------ */
 
-/* Write the request down; describe and rights were checked. */
-extern int64 lstm_job_insert(const LstmTrainRequest *request, const char *model, const char *task,
-							 const char *source);
+/* What is asked for. */
+typedef struct LstmJobRequest
+{
+	const char *kind;
+	Oid			role;			/* whose job it is, and with whose rights it reads */
+	const char *model;
+	const char *task;
+	Oid			relid;
+	const char *source;
+	const char *input;
+	const char *target;			/* NULL: none */
+	Jsonb	   *options;
+	const char *reason;			/* why a policy asks for it; NULL: somebody does */
+} LstmJobRequest;
+
+/* Write the request down; what it says and the rights for it were checked. */
+extern int64 lstm_job_insert(const LstmJobRequest *request);
+
+/* The oldest job of a kind for a model that has not ended; 0: there is none. */
+extern int64 lstm_job_open(const char *kind, const char *model);
 
 /* The next job after id that has not ended, and its model's name; 0: there is none. */
 extern int64 lstm_job_next_open(int64 after, char **model);
@@ -122,13 +145,27 @@ typedef enum LstmJobLock
 {
 	LSTM_LOCK_JOB = 7401,		/* by its number; the view lstm_jobs looks for it, too */
 	LSTM_LOCK_MODEL,			/* by the hash of its name */
-	LSTM_LOCK_PLACE,			/* one of pg_lstm.max_workers, of the whole server */
+	LSTM_LOCK_PLACE,			/* one of pg_lstm.max_workers, of the whole server: of a process that trains */
 	LSTM_LOCK_DUTY				/* waiting for jobs of a database */
 } LstmJobLock;
 
 /* Held until it is given back or the process ends, with or without transactions. */
 extern bool lstm_lock_try(LstmJobLock kind, uint64 key);
 extern void lstm_lock_release(LstmJobLock kind, uint64 key);
+
+/*
+ * Places of processes that train: as many as there are, up to n, of the first `limit`.  Held
+ * until they are given back, or to the end of the transaction or else of the process.
+ */
+typedef struct LstmPlaces
+{
+	int			n;
+	int			place[NN_MAX_SHARDS];
+	bool		is_transaction;
+} LstmPlaces;
+
+extern void lstm_places_take(LstmPlaces *places, int n, int limit, bool is_transaction);
+extern void lstm_places_give_back(LstmPlaces *places);
 
 /* The process that is on duty for this database, 0: none.  In a transaction. */
 extern int	lstm_lock_on_duty(void);
@@ -138,6 +175,9 @@ extern bool lstm_lock_hold_off(int64 job);
 extern uint64 lstm_lock_key(const char *model);
 
 /* ---- job_start.c ----------------------------------------------------------------------- */
+
+/* Can jobs run here, without somebody who waits for them? */
+extern bool lstm_job_can_start(void);
 
 /* At the commit of this transaction, see to it that a process looks for jobs here. */
 extern void lstm_job_call_at_commit(void);
@@ -152,13 +192,14 @@ extern bool lstm_job_call_watched(Oid database, struct BackgroundWorkerHandle **
 
 /* ---- job_wait.c -------------------------------------------------------------------------- */
 
-/* Until the job has ended, or until a moment (DT_NOEND: for ever); as it is then. */
-extern void lstm_job_wait(int64 id, TimestampTz until, LstmJobState *state);
+/* Until the job has ended, or for so long (-1: for ever); as it is then. */
+extern void lstm_job_wait(int64 id, int64 timeout_ms, LstmJobState *state);
 
 /* ---- job_launcher.c ---------------------------------------------------------------------- */
 
 /* Once, when the library is loaded. */
 extern void lstm_job_define(void);
+extern bool lstm_job_has_launcher(void);
 
 /* A job is left behind: let the launcher look, if there is one.  Must be prepared, as it may not fail. */
 extern void lstm_job_prepare_report(void);
@@ -180,9 +221,15 @@ extern void lstm_job_commit(void);
 
 extern void lstm_chunk_write(int64 job, const char *stream, int number, const void *bytes, size_t n_bytes);
 
-/* Palloc'd; NULL: there is no such chunk. */
+/* Palloc'd in the current context; NULL: there is no such chunk. */
 extern bytea *lstm_chunk_read(int64 job, const char *stream, int number);
 extern void lstm_chunks_delete(int64 job, const char *stream);
+
+/* ---- job_retrain.c ------------------------------------------------------------------------- */
+
+/* Queue a retraining of a model; policies' is for lstm_maintain(). */
+extern int64 lstm_job_submit_retrain(const char *model, Jsonb *options, const char *reason);
+extern const LstmRetrainQueue lstm_job_retrain_queue;
 
 /* ---- job_run.c ----------------------------------------------------------------------------- */
 

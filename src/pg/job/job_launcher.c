@@ -37,6 +37,9 @@
 #define NAP_MS		5000
 #define RETRY_MS	1000
 
+/* Set in the postmaster, inherited by its children. */
+static bool has_launcher = false;
+
 /* In shared memory: somebody has left a job.  A byte is written and read whole. */
 static volatile bool *is_left = NULL;
 
@@ -159,7 +162,8 @@ lstm_job_define(void)
 {
 	BackgroundWorker worker = {0};
 
-	if (!process_shared_preload_libraries_in_progress)
+	/* a job that ended while pg_upgrade copies would be half in the copy */
+	if (!process_shared_preload_libraries_in_progress || IsBinaryUpgrade)
 		return;
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
@@ -169,4 +173,11 @@ lstm_job_define(void)
 	snprintf(worker.bgw_library_name, sizeof(worker.bgw_library_name), "$libdir/pg_lstm");
 	snprintf(worker.bgw_function_name, sizeof(worker.bgw_function_name), "lstm_job_launcher_main");
 	RegisterBackgroundWorker(&worker);
+	has_launcher = true;
+}
+
+bool
+lstm_job_has_launcher(void)
+{
+	return has_launcher;
 }

@@ -44,6 +44,47 @@ lstm_lock_release(LstmJobLock kind, uint64 key)
 	(void) LockRelease(&tag, ExclusiveLock, true);
 }
 
+/* One that this process has already is as good as another's. */
+static bool
+take_place(int place, bool is_transaction)
+{
+	LOCKTAG		tag = tag_of(LSTM_LOCK_PLACE, (uint64) place);
+
+	switch (LockAcquire(&tag, ExclusiveLock, !is_transaction, true))
+	{
+		case LOCKACQUIRE_OK:
+			return true;
+		case LOCKACQUIRE_NOT_AVAIL:
+			return false;
+		default:
+			(void) LockRelease(&tag, ExclusiveLock, !is_transaction);
+			return false;
+	}
+}
+
+void
+lstm_places_take(LstmPlaces *places, int n, int limit, bool is_transaction)
+{
+	places->n = 0;
+	places->is_transaction = is_transaction;
+	for (int place = 0; place < limit && places->n < Min(n, NN_MAX_SHARDS); place++)
+	{
+		if (take_place(place, is_transaction))
+			places->place[places->n++] = place;
+	}
+}
+
+void
+lstm_places_give_back(LstmPlaces *places)
+{
+	while (places->n > 0)
+	{
+		LOCKTAG		tag = tag_of(LSTM_LOCK_PLACE, (uint64) places->place[--places->n]);
+
+		(void) LockRelease(&tag, ExclusiveLock, !places->is_transaction);
+	}
+}
+
 int
 lstm_lock_on_duty(void)
 {

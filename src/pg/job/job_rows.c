@@ -3,7 +3,7 @@
  *
  * A job that was interrupted has to see the rows that it saw at first, whatever became of
  * the table.  They are kept as they came, which is in the order of the query and in UTF-8
- * (model/stored_rows.h), each chunk whole records.
+ * (model/stored_rows.h), each chunk whole records.  So are weights files, cut anywhere.
  */
 #include "glue/compat.h"
 
@@ -15,7 +15,8 @@
 
 #define ROWS	"rows"
 #define VECTORS	"vectors"
-#define WARM	"warm"
+#define WARM	"warm"			/* of a model to start from */
+#define FORMER	"former"		/* of a version to go on from, or to be compared with */
 
 typedef struct Stream
 {
@@ -32,6 +33,73 @@ typedef struct Keeper
 	Stream		rows;
 	Stream		vectors;
 } Keeper;
+
+/* ---- weights --------------------------------------------------------------- */
+
+static void
+keep_file(int64 job, const char *stream, bytea *file)
+{
+	size_t		n_bytes = VARSIZE_ANY_EXHDR(file);
+	int			number = 0;
+
+	for (size_t at = 0; at < n_bytes; at += LSTM_CHUNK_BYTES)
+	{
+		CHECK_FOR_INTERRUPTS();
+		lstm_chunk_write(job, stream, number++, VARDATA_ANY(file) + at, Min(n_bytes - at, LSTM_CHUNK_BYTES));
+	}
+}
+
+static bytea *
+next_chunk(int64 job, const char *stream, int number)
+{
+	bytea	   *chunk;
+
+	lstm_job_begin();
+	chunk = lstm_chunk_read(job, stream, number);
+	lstm_job_commit();
+	return chunk;
+}
+
+/* NULL: there is none. */
+static bytea *
+kept_file(int64 job, const char *stream)
+{
+	bytea	   *file = next_chunk(job, stream, 0);
+	bytea	   *chunk;
+
+	for (int number = 1; file != NULL && (chunk = next_chunk(job, stream, number)) != NULL; number++)
+	{
+		Size		n_bytes = VARSIZE_ANY_EXHDR(chunk);
+		Size		at = VARSIZE(file);
+
+		CHECK_FOR_INTERRUPTS();
+		/* a piece is small against MaxAllocSize: that is checked once more by repalloc */
+		file = repalloc(file, at + n_bytes);
+		memcpy((char *) file + at, VARDATA_ANY(chunk), n_bytes);
+		SET_VARSIZE(file, at + n_bytes);
+		pfree(chunk);
+	}
+	return file;
+}
+
+void
+lstm_rows_keep_former(int64 job, bytea *weights)
+{
+	keep_file(job, FORMER, weights);
+}
+
+bytea *
+lstm_rows_former(int64 job)
+{
+	bytea	   *file = kept_file(job, FORMER);
+
+	if (file == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the job has lost what it goes on from"),
+				 errhint("Submit the job again.")));
+	return file;
+}
 
 /* ---- keep ------------------------------------------------------------------- */
 
@@ -84,7 +152,7 @@ keep_vector(LstmRowKeeper *arg, const LstmRow *row)
 static void
 keep_warm(LstmRowKeeper *arg, bytea *weights)
 {
-	lstm_chunk_write(((Keeper *) arg)->job, WARM, 0, VARDATA_ANY(weights), VARSIZE_ANY_EXHDR(weights));
+	keep_file(((Keeper *) arg)->job, WARM, weights);
 }
 
 LstmRowKeeper *
@@ -118,17 +186,6 @@ lstm_rows_finish(LstmRowKeeper *arg)
 /* ---- read again -------------------------------------------------------------------- */
 
 typedef NnStatus (*TakeRow) (LstmTrainRun *run, const NnValue *input, const NnTarget *target, NnError *err);
-
-static bytea *
-next_chunk(int64 job, const char *stream, int number)
-{
-	bytea	   *chunk;
-
-	lstm_job_begin();
-	chunk = lstm_chunk_read(job, stream, number);
-	lstm_job_commit();
-	return chunk;
-}
 
 /* All records of a chunk. */
 static void
@@ -176,11 +233,87 @@ read_stream(int64 job, const char *stream, const char *relation, LstmTrainRun *r
 void
 lstm_rows_read_again(int64 job, LstmTrainRun *run)
 {
-	bytea	   *warm = next_chunk(job, WARM, 0);
+	bytea	   *warm = kept_file(job, WARM);
 
 	lstm_progress_phase(&run->progress, LSTM_PHASE_READING);
 	if (warm != NULL)
 		lstm_train_read_warm(run, warm);
+	lstm_train_go_on(run);
 	read_stream(job, ROWS, run->source.relation, run, lstm_train_read_row);
 	read_stream(job, VECTORS, run->options.vectors, run, lstm_train_read_vector);
+}
+
+/* ---- give them out ------------------------------------------------------------------- */
+
+/* Rows on their way out, up to max_rows of them. */
+typedef struct Giver
+{
+	NnArena    *arena;			/* of what the rows point to */
+	NnStoredRow *stored;		/* (max_rows) */
+	LstmRow    *rows;
+	int			n;
+	int			max_rows;
+	LstmTakeRows take;
+	void	   *take_ctx;
+} Giver;
+
+static void
+give(Giver *giver)
+{
+	for (int i = 0; i < giver->n; i++)
+	{
+		const NnStoredRow *stored = &giver->stored[i];
+		LstmRow    *row = &giver->rows[i];
+
+		memset(row, 0, sizeof(*row));
+		row->input = stored->input;
+		row->label = stored->target.label;
+		row->label_bytes = stored->target.n_bytes;
+		row->number = stored->target.number;
+		row->target = stored->value;
+		row->position = stored->position;
+	}
+	if (giver->n > 0)
+		giver->take(giver->take_ctx, giver->rows, giver->n);
+	giver->n = 0;
+	nn_arena_reset(giver->arena);
+}
+
+static void
+give_chunk(Giver *giver, bytea *chunk)
+{
+	NnReader	reader = nn_reader(VARDATA_ANY(chunk), VARSIZE_ANY_EXHDR(chunk));
+	NnError		err = {0};
+
+	while (reader.at < reader.end)
+	{
+		if (nn_stored_row_read(&reader, giver->arena, &giver->stored[giver->n++], &err) != NN_OK)
+			lstm_throw_stored(&err, "Submit the job again.");
+		if (giver->n == giver->max_rows)
+			give(giver);
+	}
+	/* rows point into the chunk */
+	give(giver);
+}
+
+void
+lstm_rows_give(void *read_ctx, int max_rows, LstmTakeRows take, void *take_ctx)
+{
+	LstmTrainRun *run = read_ctx;
+	Giver		giver = {.max_rows = max_rows, .take = take, .take_ctx = take_ctx};
+	bytea	   *chunk;
+
+	giver.arena = nn_arena_create(&run->env->env);
+	if (giver.arena == NULL)
+		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
+	giver.stored = palloc(sizeof(NnStoredRow) * max_rows);
+	giver.rows = palloc(sizeof(LstmRow) * max_rows);
+	for (int number = 0; (chunk = next_chunk(run->progress.job, ROWS, number)) != NULL; number++)
+	{
+		give_chunk(&giver, chunk);
+		pfree(chunk);
+	}
+	pfree(giver.rows);
+	pfree(giver.stored);
+	nn_arena_destroy(giver.arena);
 }

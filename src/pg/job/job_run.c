@@ -2,10 +2,13 @@
  * job/job_run.c: one job, from its row to a version.
  *
  *	start	count the start; refuse a job that never gets ahead; the session's settings
- *	read	first: the rows, as the role, into the learner and into chunks, in one transaction
- *			again: the rows from the chunks
+ *	read	first: the rows, as the role, into the learner and into chunks, in one transaction;
+ *			of a retraining the champion, too
+ *			again: all that from the chunks
  *	train	plan and train, without a transaction, from the last checkpoint if there is one
- *	end		the version, the end of the job and the removal of its chunks, in one transaction
+ *	compare	of a retraining: both versions on the kept rows, without a transaction
+ *	end		the version, the decision about it, the end of the job and the removal of its
+ *			chunks, in one transaction
  *
  * The role's own code (views, policies, functions) runs only in `read`, under its user
  * id and as a security-restricted operation, as that of REFRESH MATERIALIZED VIEW and of
@@ -26,11 +29,15 @@
 #include "exec/task.h"
 #include "glue/errors.h"
 #include "job/job_checkpoint.h"
+#include "job/job_retrain.h"
 #include "job/job_rows.h"
 #include "store/catalog.h"
 
 /* A job whose processes end again and again without getting ahead takes the server along. */
 #define MAX_BARREN_STARTS 5
+
+/* A team of which so many workers have ended, one after the other, is none. */
+#define MAX_BROKEN_TEAMS 3
 
 /* As they stand in the job's row. */
 static const char *const input_names[] = {
@@ -49,8 +56,12 @@ static const char *const target_names[] = {
 typedef struct JobRun
 {
 	LstmJob		job;
-	LstmTrainRequest request;
+	bool		is_retraining;
+	LstmRetraining *retraining; /* of this try at it */
+	LstmTrainRequest request;	/* of a training */
 	LstmTrainRun *run;
+	int			n_broken;		/* teams, since this process began */
+	MemoryContext lasting;
 	MemoryContext context;		/* of this try at it */
 	LstmJobCheckpoints *checkpoints;
 } JobRun;
@@ -110,7 +121,7 @@ start(JobRun *own, int64 id)
 static void
 refuse(const LstmJob *job)
 {
-	if (strcmp(job->kind, "train") != 0)
+	if (strcmp(job->kind, LSTM_KIND_TRAIN) != 0 && strcmp(job->kind, LSTM_KIND_RETRAIN) != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("jobs of kind \"%s\" are not known to this version of pg_lstm", job->kind)));
@@ -127,6 +138,7 @@ make_request(JobRun *own)
 {
 	const LstmJob *job = &own->job;
 
+	own->is_retraining = strcmp(job->kind, LSTM_KIND_RETRAIN) == 0;
 	own->request.relid = job->relid;
 	own->request.input = job->input;
 	own->request.target = job->target;
@@ -147,27 +159,48 @@ need_source(const LstmJob *job)
 				 errdetail("It was dropped after the job was submitted and before its rows were read.")));
 }
 
+/* What was read, and how, into the job's row. */
 static void
-read_first(JobRun *own)
+write_down(JobRun *own, int64 n_rows)
 {
 	LstmJob    *job = &own->job;
-	LstmTrainRun *run = own->run;
-	int64		n_rows;
+	const LstmTrainRun *run = own->run;
 
-	begin_restricted(job->role);
-	need_source(job);
-	lstm_train_begin(run, &own->request);
-	run->keeper = lstm_rows_keep(job->id, run);
-	lstm_train_read(run);
-	n_rows = lstm_rows_finish(run->keeper);
-	run->keeper = NULL;
 	job->rows_read = n_rows;
 	job->rows_skipped = run->n_skipped;
 	job->input_kind = unconstify(char *, input_names[run->source.input_kind]);
 	job->read_as = unconstify(char *, target_names[run->read_as]);
 	job->has_row_security = run->has_row_security;
+	/* of a retraining they are those of now, and no longer those of when it was submitted */
+	job->source = MemoryContextStrdup(own->lasting, run->source.relation);
+	job->input = MemoryContextStrdup(own->lasting, run->source.input);
+	if (run->source.target != NULL)
+		job->target = MemoryContextStrdup(own->lasting, run->source.target);
 	lstm_job_have_read(job);
-	commit_restricted(job->role);
+}
+
+static void
+read_first(JobRun *own)
+{
+	const LstmTrainRequest *request = &own->request;
+	LstmTrainRun *run = own->run;
+	int64		n_rows;
+
+	begin_restricted(own->job.role);
+	if (own->is_retraining)
+	{
+		own->retraining = lstm_job_begin_retrain(&own->job, own->lasting);
+		request = lstm_retrain_request(own->retraining);
+	}
+	else
+		need_source(&own->job);
+	lstm_train_begin(run, request);
+	run->keeper = lstm_rows_keep(own->job.id, run);
+	lstm_train_read(run);
+	n_rows = lstm_rows_finish(run->keeper);
+	run->keeper = NULL;
+	write_down(own, n_rows);
+	commit_restricted(own->job.role);
 }
 
 /* The place of a name in a list. */
@@ -181,14 +214,21 @@ find_name(const char *name, const char *const *names, int n)
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_DATA_CORRUPTED),
-			 errmsg("the job's row does not say how its rows were read")));
+			 errmsg("the job's row does not say how its rows were read"),
+			 errhint("Submit the job again.")));
 }
 
 static void
 read_again(JobRun *own)
 {
+	const LstmTrainRequest *request = &own->request;
 	LstmTrainRun *run = own->run;
 
+	if (own->is_retraining)
+	{
+		own->retraining = lstm_job_resume_retrain(&own->job);
+		request = lstm_retrain_request(own->retraining);
+	}
 	lstm_job_begin();
 	run->task = lstm_task_named(own->job.task);
 	run->model = own->job.model;
@@ -199,8 +239,10 @@ read_again(JobRun *own)
 	run->read_as = find_name(own->job.read_as, target_names, lengthof(target_names));
 	run->has_row_security = own->job.has_row_security;
 	run->n_skipped = own->job.rows_skipped;
-	lstm_options_read(own->job.options, run->task, &run->options);
-	lstm_train_begin_again(run, &own->request);
+	lstm_options_read(request->options, run->task, &run->options);
+	if (run->options.order_by[0] != '\0')
+		run->source.order_by = run->options.order_by;
+	lstm_train_begin_again(run, request);
 	lstm_job_commit();
 	lstm_rows_read_again(own->job.id, run);
 }
@@ -218,7 +260,7 @@ prepare(JobRun *own)
 	own->context = AllocSetContextCreate(TopMemoryContext, "pg_lstm training", ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(own->context);
 	run = own->run = palloc0(sizeof(LstmTrainRun));
-	run->is_alone = true;
+	run->is_alone = own->n_broken >= MAX_BROKEN_TEAMS;
 	run->on_poll = lstm_checkpoints_look;
 	run->on_poll_arg = own->checkpoints;
 	run->progress.job = own->job.id;
@@ -229,30 +271,54 @@ prepare(JobRun *own)
 		read_again(own);
 }
 
+/*
+ * Is it to be tried again, from the last checkpoint?  A checkpoint was damaged; a worker of
+ * the team has ended; or a refit was stopped: once more, to the first training's result.
+ */
+static bool
+is_tried_again(JobRun *own, NnStatus status)
+{
+	LstmJobCheckpoints *checkpoints = own->checkpoints;
+	bool		is_damaged = status == NN_EFORMAT && checkpoints->was_opened;
+	bool		is_broken = own->run->help.is_broken;
+	bool		is_stopped = status == NN_ECANCELED && checkpoints->wants_stop && checkpoints->has_first;
+
+	own->n_broken += is_broken;
+	if (!is_damaged && !is_broken && !is_stopped)
+		return false;
+	lstm_checkpoints_reset(checkpoints, is_damaged);
+	return true;
+}
+
 static const NnLearnReport *
 train(JobRun *own)
 {
-	LstmJobCheckpoints *checkpoints = own->checkpoints;
 	const NnLearnReport *report;
 	NnError		err = {0};
 	NnStatus	status;
 
 	for (;;)
 	{
-		bool		is_damaged;
-
 		prepare(own);
 		lstm_train_plan_rows(own->run);
-		nn_learner_checkpoint(own->run->learner, &checkpoints->checkpoints);
+		nn_learner_checkpoint(own->run->learner, &own->checkpoints->checkpoints);
 		status = lstm_train_rows(own->run, &report, &err);
 		if (status == NN_OK)
 			return report;
-		is_damaged = status == NN_EFORMAT && checkpoints->was_opened;
-		/* a refit that was stopped: once more, to the first training's result */
-		if (!is_damaged && !(status == NN_ECANCELED && checkpoints->wants_stop && checkpoints->has_first))
+		if (!is_tried_again(own, status))
 			lstm_train_throw(&err);
-		lstm_checkpoints_reset(checkpoints, is_damaged);
 	}
+}
+
+/* ---- compare ----------------------------------------------------------------------------- */
+
+static void
+compare(JobRun *own, const NnLearnReport *report)
+{
+	if (!own->is_retraining)
+		return;
+	lstm_progress_phase(&own->run->progress, LSTM_PHASE_COMPARING);
+	lstm_retrain_compare(own->retraining, own->run, report, lstm_rows_give, own->run);
 }
 
 /* ---- end --------------------------------------------------------------------------------- */
@@ -266,6 +332,8 @@ publish(JobRun *own, const NnLearnReport *report)
 
 	lstm_job_begin();
 	lstm_train_finish(own->run, report, CurrentMemoryContext, &result);
+	if (own->is_retraining)
+		lstm_retrain_end(own->retraining, result.version);
 	if (!lstm_job_end(own->job.id, outcome, result.version, NULL))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -305,12 +373,22 @@ fail(int64 id)
 	lstm_job_commit();
 }
 
+static void
+work(JobRun *own)
+{
+	const NnLearnReport *report = train(own);
+
+	compare(own, report);
+	publish(own, report);
+}
+
 void
 lstm_job_run(int64 id)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "pg_lstm job", ALLOCSET_DEFAULT_SIZES);
 	JobRun	   *own = MemoryContextAllocZero(context, sizeof(JobRun));
 
+	own->lasting = context;
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
@@ -322,7 +400,7 @@ lstm_job_run(int64 id)
 			lstm_job_set(own->job.settings);
 			lstm_job_commit();
 			make_request(own);
-			publish(own, train(own));
+			work(own);
 		}
 	}
 	PG_CATCH();

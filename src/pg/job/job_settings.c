@@ -18,7 +18,7 @@ static const char *const not_taken[] = {
 	"application_name", "client_encoding", "client_min_messages", "default_transaction_deferrable",
 	"default_transaction_isolation", "default_transaction_read_only", "debug_parallel_query", "exit_on_error",
 	"force_parallel_mode", "idle_in_transaction_session_timeout", "idle_session_timeout", "is_superuser",
-	"local_preload_libraries", "lock_timeout", "role", "seed", "session_authorization", "statement_timeout",
+	"local_preload_libraries", "lock_timeout", "pg_lstm.max_workers", "role", "seed", "session_authorization", "statement_timeout",
 	"transaction_deferrable", "transaction_isolation", "transaction_read_only", "transaction_timeout"
 };
 

@@ -17,6 +17,7 @@
 #include "storage/proc.h"
 #include "storage/procarray.h"
 
+#include "glue/workers.h"
 #include "job/job.h"
 
 #define MAX_NUDGES 16
@@ -54,6 +55,13 @@ lstm_job_call_watched(Oid database, BackgroundWorkerHandle **handle)
 	snprintf(worker.bgw_function_name, sizeof(worker.bgw_function_name), "lstm_job_worker_main");
 	worker.bgw_notify_pid = handle != NULL ? MyProcPid : 0;
 	return RegisterDynamicBackgroundWorker(&worker, handle);
+}
+
+/* The launcher sees to jobs that found no slot for a process; else there must be one now. */
+bool
+lstm_job_can_start(void)
+{
+	return lstm_job_has_launcher() || lstm_free_workers() > 0;
 }
 
 /* A latch that is set without need does no harm. */

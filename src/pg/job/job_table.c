@@ -29,10 +29,14 @@ static const char *const outcome_names[] = {
 	[LSTM_JOB_CANCELED] = "canceled",
 };
 
+/* A JSON object of the first row of the result, or NULL. */
 static Jsonb *
-copy_jsonb(Datum datum)
+result_jsonb(int column)
 {
-	return DatumGetJsonbPCopy(datum);
+	bool		is_null;
+	Datum		value = lstm_owner_result(column, &is_null);
+
+	return is_null ? NULL : DatumGetJsonbPCopy(value);
 }
 
 /* A text of the first row of the result, or NULL. */
@@ -54,31 +58,77 @@ result_number(int column, int64 if_null)
 	return is_null ? if_null : DatumGetInt64(value);
 }
 
+/* ---- one statement ------------------------------------------------------------------ */
+
+static uint64
+run(const char *statement, LstmArgs *args)
+{
+	LstmOwnerScope scope;
+	uint64		n;
+
+	lstm_owner_begin(&scope);
+	n = lstm_owner_run(statement, args);
+	lstm_owner_end(&scope);
+	return n;
+}
+
+/* The number that it returns, 0 if it returns no row. */
+static int64
+run_for_number(const char *statement, LstmArgs *args)
+{
+	LstmOwnerScope scope;
+	int64		number = 0;
+
+	lstm_owner_begin(&scope);
+	if (lstm_owner_run(statement, args) > 0)
+		number = result_number(1, 0);
+	lstm_owner_end(&scope);
+	return number;
+}
+
+/* Arguments whose first is a job. */
+static LstmArgs
+args_of(int64 id)
+{
+	LstmArgs	args = {0};
+
+	lstm_arg(&args, INT8OID, Int64GetDatum(id));
+	return args;
+}
+
 /* ---- submit ------------------------------------------------------------------------- */
 
 int64
-lstm_job_insert(const LstmTrainRequest *request, const char *model, const char *task, const char *source)
+lstm_job_insert(const LstmJobRequest *request)
 {
-	Jsonb	   *settings = lstm_job_settings();
-	LstmOwnerScope scope;
 	LstmArgs	args = {0};
-	int64		id;
 
-	lstm_owner_begin(&scope);
-	lstm_arg(&args, OIDOID, ObjectIdGetDatum(scope.caller));
-	lstm_arg_text(&args, model);
-	lstm_arg_text(&args, task);
+	lstm_arg_text(&args, request->kind);
+	lstm_arg(&args, OIDOID, ObjectIdGetDatum(request->role));
+	lstm_arg_text(&args, request->model);
+	lstm_arg_text(&args, request->task);
 	lstm_arg(&args, OIDOID, ObjectIdGetDatum(request->relid));
-	lstm_arg_text(&args, source);
+	lstm_arg_text(&args, request->source);
 	lstm_arg_text(&args, request->input);
 	lstm_arg_text(&args, request->target);
 	lstm_arg(&args, JSONBOID, JsonbPGetDatum(request->options));
-	lstm_arg(&args, JSONBOID, JsonbPGetDatum(settings));
-	lstm_owner_run("INSERT INTO %s.lstm_job (role, model, task, relation, source, input, target, options, settings)"
-				   " VALUES ($1::regrole, $2, $3, $4::regclass, $5, $6, $7, $8, $9) RETURNING id", &args);
-	id = result_number(1, 0);
-	lstm_owner_end(&scope);
-	return id;
+	lstm_arg(&args, JSONBOID, JsonbPGetDatum(lstm_job_settings()));
+	lstm_arg_text(&args, request->reason);
+	return run_for_number("INSERT INTO %s.lstm_job (kind, role, model, task, relation, source, input, target, options,"
+						  " settings, reason)"
+						  " VALUES ($1, $2::regrole, $3, $4, $5::regclass, $6, $7, $8, $9, $10, $11) RETURNING id",
+						  &args);
+}
+
+int64
+lstm_job_open(const char *kind, const char *model)
+{
+	LstmArgs	args = {0};
+
+	lstm_arg_text(&args, kind);
+	lstm_arg_text(&args, model);
+	return run_for_number("SELECT id FROM %s.lstm_job WHERE finished IS NULL AND kind = $1 AND model = $2"
+						  " ORDER BY id LIMIT 1", &args);
 }
 
 /* ---- what a process needs --------------------------------------------------------------- */
@@ -88,11 +138,10 @@ lstm_job_next_open(int64 after, char **model)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	LstmOwnerScope scope;
-	LstmArgs	args = {0};
+	LstmArgs	args = args_of(after);
 	int64		id = 0;
 
 	lstm_owner_begin(&scope);
-	lstm_arg(&args, INT8OID, Int64GetDatum(after));
 	if (lstm_owner_run("SELECT id, model FROM %s.lstm_job WHERE finished IS NULL AND id > $1 ORDER BY id LIMIT 1",
 					   &args) > 0)
 	{
@@ -118,14 +167,15 @@ fill_job(int64 id, LstmJob *job)
 	job->source = result_text(6);
 	job->input = result_text(7);
 	job->target = result_text(8);
-	job->options = copy_jsonb(lstm_owner_result(9, &is_null));
-	job->settings = copy_jsonb(lstm_owner_result(10, &is_null));
+	job->options = result_jsonb(9);
+	job->settings = result_jsonb(10);
 	job->barren_starts = DatumGetInt32(lstm_owner_result(11, &is_null));
 	job->rows_read = result_number(12, -1);
 	job->rows_skipped = result_number(13, 0);
 	job->input_kind = result_text(14);
 	job->read_as = result_text(15);
 	job->has_row_security = DatumGetBool(lstm_owner_result(16, &is_null)) && !is_null;
+	job->record = result_jsonb(17);
 }
 
 bool
@@ -134,15 +184,15 @@ lstm_job_start(int64 id, LstmJob *job)
 	MemoryContext caller = CurrentMemoryContext;
 	MemoryContext old;
 	LstmOwnerScope scope;
-	LstmArgs	args = {0};
+	LstmArgs	args = args_of(id);
 	bool		is_there;
 
 	lstm_owner_begin(&scope);
-	lstm_arg(&args, INT8OID, Int64GetDatum(id));
 	is_there = lstm_owner_run("UPDATE %s.lstm_job SET started = coalesce(started, clock_timestamp()), starts = starts + 1,"
 							  " barren_starts = barren_starts + 1 WHERE id = $1 AND finished IS NULL"
 							  " RETURNING role::oid, kind, model, task, relation::oid, source, input, target, options,"
-							  " settings, barren_starts, rows_read, rows_skipped, input_kind, read_as, row_security", &args) > 0;
+							  " settings, barren_starts, rows_read, rows_skipped, input_kind, read_as, row_security,"
+							  " record", &args) > 0;
 	if (is_there)
 	{
 		old = MemoryContextSwitchTo(caller);
@@ -156,57 +206,71 @@ lstm_job_start(int64 id, LstmJob *job)
 void
 lstm_job_have_read(const LstmJob *job)
 {
-	LstmOwnerScope scope;
-	LstmArgs	args = {0};
+	LstmArgs	args = args_of(job->id);
 
-	lstm_owner_begin(&scope);
-	lstm_arg(&args, INT8OID, Int64GetDatum(job->id));
 	lstm_arg(&args, INT8OID, Int64GetDatum(job->rows_read));
 	lstm_arg(&args, INT8OID, Int64GetDatum(job->rows_skipped));
 	lstm_arg_text(&args, job->input_kind);
 	lstm_arg_text(&args, job->read_as);
 	lstm_arg(&args, BOOLOID, BoolGetDatum(job->has_row_security));
-	lstm_owner_run("UPDATE %s.lstm_job SET rows_read = $2, rows_skipped = $3, input_kind = $4, read_as = $5,"
-				   " row_security = $6, barren_starts = 0 WHERE id = $1", &args);
-	lstm_owner_end(&scope);
+	lstm_arg_text(&args, job->source);
+	lstm_arg_text(&args, job->input);
+	lstm_arg_text(&args, job->target);
+	lstm_arg(&args, JSONBOID, JsonbPGetDatum(job->record));
+	args.nulls[args.n - 1] = job->record != NULL ? ' ' : 'n';
+	(void) run("UPDATE %s.lstm_job SET rows_read = $2, rows_skipped = $3, input_kind = $4, read_as = $5,"
+			   " row_security = $6, source = $7, input = $8, target = $9, record = $10, barren_starts = 0"
+			   " WHERE id = $1", &args);
 }
 
 void
 lstm_job_saved(int64 id)
 {
-	LstmOwnerScope scope;
-	LstmArgs	args = {0};
+	LstmArgs	args = args_of(id);
 
-	lstm_owner_begin(&scope);
-	lstm_arg(&args, INT8OID, Int64GetDatum(id));
-	lstm_owner_run("UPDATE %s.lstm_job SET saved = clock_timestamp(), barren_starts = 0 WHERE id = $1", &args);
-	lstm_owner_end(&scope);
+	(void) run("UPDATE %s.lstm_job SET saved = clock_timestamp(), barren_starts = 0 WHERE id = $1", &args);
 }
 
 void
 lstm_job_notice(int64 id, const char *notice)
 {
-	LstmOwnerScope scope;
-	LstmArgs	args = {0};
+	LstmArgs	args = args_of(id);
 
-	lstm_owner_begin(&scope);
-	lstm_arg(&args, INT8OID, Int64GetDatum(id));
 	lstm_arg_text(&args, notice);
-	lstm_owner_run("UPDATE %s.lstm_job SET notice = $2 WHERE id = $1", &args);
-	lstm_owner_end(&scope);
+	(void) run("UPDATE %s.lstm_job SET notice = $2 WHERE id = $1", &args);
 }
 
 /* ---- the end -------------------------------------------------------------------------- */
 
+/* The policy that asked for a retraining learns what became of it. */
+#define TELL_POLICY \
+	"UPDATE %s.lstm_policy p SET last_run = clock_timestamp(), last_result = CASE" \
+	" WHEN d.went_live THEN 'deployed: ' || j.reason || ' ' || d.reason" \
+	" WHEN NOT d.went_live THEN 'kept: ' || j.reason || ' ' || d.reason" \
+	" ELSE j.outcome || ': ' || concat_ws(': ', j.error, j.error_detail) END" \
+	" FROM %s.lstm_job j JOIN %s.lstm_model m ON m.name = j.model" \
+	" LEFT JOIN %s.lstm_decision d ON d.model = m.id AND d.version = j.version" \
+	" WHERE j.id = $1 AND j.reason IS NOT NULL AND p.model = m.id"
+
+/* A job that has ended is only a row, and others behind it are forgotten some day. */
+static void
+clean_up(int64 id)
+{
+	LstmArgs	args = args_of(id);
+	LstmArgs	none = {0};
+
+	(void) run(TELL_POLICY, &args);
+	(void) run("DELETE FROM %s.lstm_job_chunk WHERE job = $1", &args);
+	(void) run("DELETE FROM %s.lstm_job_wish w WHERE NOT EXISTS"
+			   " (SELECT FROM %s.lstm_job j WHERE j.id = w.job AND j.finished IS NULL)", &none);
+	(void) run("DELETE FROM %s.lstm_job WHERE finished < now() - " FORGET_AFTER, &none);
+}
+
 bool
 lstm_job_end(int64 id, LstmOutcome outcome, int version, const ErrorData *error)
 {
-	LstmOwnerScope scope;
-	LstmArgs	args = {0};
-	bool		is_new;
+	LstmArgs	args = args_of(id);
 
-	lstm_owner_begin(&scope);
-	lstm_arg(&args, INT8OID, Int64GetDatum(id));
 	lstm_arg_text(&args, outcome_names[outcome]);
 	lstm_arg(&args, INT4OID, Int32GetDatum(version));
 	lstm_arg_text(&args, error != NULL ? unpack_sql_state(error->sqlerrcode) : NULL);
@@ -214,21 +278,12 @@ lstm_job_end(int64 id, LstmOutcome outcome, int version, const ErrorData *error)
 	lstm_arg_text(&args, error != NULL ? error->detail : NULL);
 	lstm_arg_text(&args, error != NULL ? error->hint : NULL);
 	lstm_arg_text(&args, error != NULL ? error->context : NULL);
-	is_new = lstm_owner_run("UPDATE %s.lstm_job SET finished = clock_timestamp(), outcome = $2,"
-							" version = nullif($3, 0), error_code = $4, error = $5, error_detail = $6,"
-							" error_hint = $7, error_context = $8"
-							" WHERE id = $1 AND finished IS NULL", &args) > 0;
-	if (is_new)
-	{
-		args.n = 1;
-		lstm_owner_run("DELETE FROM %s.lstm_job_chunk WHERE job = $1", &args);
-		args.n = 0;
-		lstm_owner_run("DELETE FROM %s.lstm_job_wish w WHERE NOT EXISTS"
-					   " (SELECT FROM %s.lstm_job j WHERE j.id = w.job AND j.finished IS NULL)", &args);
-		lstm_owner_run("DELETE FROM %s.lstm_job WHERE finished < now() - " FORGET_AFTER, &args);
-	}
-	lstm_owner_end(&scope);
-	return is_new;
+	if (run("UPDATE %s.lstm_job SET finished = clock_timestamp(), outcome = $2, version = nullif($3, 0),"
+			" error_code = $4, error = $5, error_detail = $6, error_hint = $7, error_context = $8"
+			" WHERE id = $1 AND finished IS NULL", &args) == 0)
+		return false;
+	clean_up(id);
+	return true;
 }
 
 /* ---- what users ask ---------------------------------------------------------------------- */
@@ -241,18 +296,11 @@ lstm_job_end(int64 id, LstmOutcome outcome, int version, const ErrorData *error)
 int
 lstm_job_count_idle(void)
 {
-	LstmOwnerScope scope;
-	LstmArgs	args = {0};
-	int			n;
+	LstmArgs	args = args_of(0);
 
-	lstm_owner_begin(&scope);
-	lstm_arg(&args, INT8OID, Int64GetDatum(0));
 	lstm_arg(&args, OIDOID, ObjectIdGetDatum(MyDatabaseId));
-	lstm_owner_run("SELECT count(*) FROM %s.lstm_job j" JOIN_LOCK
-				   " WHERE j.finished IS NULL AND j.id > $1 AND l.pid IS NULL", &args);
-	n = (int) result_number(1, 0);
-	lstm_owner_end(&scope);
-	return n;
+	return (int) run_for_number("SELECT count(*) FROM %s.lstm_job j" JOIN_LOCK
+								" WHERE j.finished IS NULL AND j.id > $1 AND l.pid IS NULL", &args);
 }
 
 /* As the view lstm_jobs says it. */
@@ -291,13 +339,12 @@ bool
 lstm_job_look(int64 id, LstmJobState *state)
 {
 	LstmOwnerScope scope;
-	LstmArgs	args = {0};
+	LstmArgs	args = args_of(id);
 	bool		is_there;
 
 	/* REPEATABLE READ would show the same for ever */
 	PushActiveSnapshot(GetLatestSnapshot());
 	lstm_owner_begin(&scope);
-	lstm_arg(&args, INT8OID, Int64GetDatum(id));
 	lstm_arg(&args, OIDOID, ObjectIdGetDatum(MyDatabaseId));
 	is_there = lstm_owner_look("SELECT j.role::oid, j.outcome, l.pid, j.starts > 0,"
 							   " EXISTS (SELECT FROM %s.lstm_job_wish w WHERE w.job = j.id AND w.wish = 'stop'),"
@@ -328,14 +375,10 @@ lstm_job_need(int64 id, LstmJobState *state)
 static void
 wish(int64 id, const char *what)
 {
-	LstmOwnerScope scope;
-	LstmArgs	args = {0};
+	LstmArgs	args = args_of(id);
 
-	lstm_owner_begin(&scope);
-	lstm_arg(&args, INT8OID, Int64GetDatum(id));
 	lstm_arg_text(&args, what);
-	lstm_owner_run("INSERT INTO %s.lstm_job_wish (job, wish) VALUES ($1, $2)", &args);
-	lstm_owner_end(&scope);
+	(void) run("INSERT INTO %s.lstm_job_wish (job, wish) VALUES ($1, $2)", &args);
 }
 
 /* End a job that nobody works on. */

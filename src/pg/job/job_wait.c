@@ -2,20 +2,31 @@
  * job/job_wait.c: a session waits for a job.
  *
  * It looks at the job's row now and then, with a snapshot of its own each time, and calls
- * for a process if nobody works on the job.
+ * for a process if nobody works on the job.  How long it waits is told by a clock that
+ * nobody sets.
  */
 #include "glue/compat.h"
 
 #include "access/xlog.h"
 #include "miscadmin.h"
+#include "portability/instr_time.h"
 #include "storage/latch.h"
-#include "utils/timestamp.h"
 
 #include "job/job.h"
 
 #define FIRST_NAP_MS	20
 #define LONGEST_NAP_MS	200
 #define CALL_MS			5000
+
+static int64
+ms_since(const instr_time *begin)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, *begin);
+	return (int64) INSTR_TIME_GET_MILLISEC(now);
+}
 
 static void
 nap(long ms)
@@ -38,25 +49,26 @@ look(int64 id, LstmJobState *state)
 }
 
 void
-lstm_job_wait(int64 id, TimestampTz until, LstmJobState *state)
+lstm_job_wait(int64 id, int64 timeout_ms, LstmJobState *state)
 {
-	TimestampTz called = DT_NOBEGIN;
-	long		ms = FIRST_NAP_MS;
+	instr_time	begin;
+	int64		called_ms = -CALL_MS;
+	long		nap_ms = FIRST_NAP_MS;
 
+	INSTR_TIME_SET_CURRENT(begin);
 	for (;;)
 	{
-		TimestampTz now = GetCurrentTimestamp();
+		int64		now_ms = ms_since(&begin);
 
 		look(id, state);
-		if (!state->has_ended && state->pid == 0 && !RecoveryInProgress() &&
-			(called == DT_NOBEGIN || TimestampDifferenceExceeds(called, now, CALL_MS)))
+		if (!state->has_ended && state->pid == 0 && !RecoveryInProgress() && now_ms - called_ms >= CALL_MS)
 		{
 			(void) lstm_job_call(MyDatabaseId);
-			called = now;
+			called_ms = now_ms;
 		}
-		if (state->has_ended || (until != DT_NOEND && now >= until))
+		if (state->has_ended || (timeout_ms >= 0 && now_ms >= timeout_ms))
 			return;
-		nap(until == DT_NOEND ? ms : Min(ms, 1 + (long) ((until - now) / 1000)));
-		ms = Min(2 * ms, LONGEST_NAP_MS);
+		nap(timeout_ms < 0 ? nap_ms : (long) Min(nap_ms, 1 + timeout_ms - now_ms));
+		nap_ms = Min(2 * nap_ms, LONGEST_NAP_MS);
 	}
 }

@@ -3,7 +3,8 @@
  *
  *	duty	one process at a time looks for a job that can run: one that has not ended, that
  *			nobody works on, whose model nobody else trains, and one of pg_lstm.max_workers
- *			places must be free.  It looks once a second and ends when no job is open.
+ *			places must be free, which those who train along and sessions have, too.  It looks
+ *			once a second and ends when no job is open.
  *	call	it has a job: it holds the locks of job, model and place, leaves its duty, and calls
  *			for another if there are more jobs
  *	run		job_run.c
@@ -60,18 +61,6 @@ lstm_job_commit(void)
 
 /* ---- what is there to do ----------------------------------------------------------- */
 
-/* One of the places, or -1. */
-static int
-take_place(void)
-{
-	for (int place = 0; place < lstm_max_workers; place++)
-	{
-		if (lstm_lock_try(LSTM_LOCK_PLACE, (uint64) place))
-			return place;
-	}
-	return -1;
-}
-
 /* Is it open still?  Who held it before may have ended it. */
 static bool
 is_open(int64 id)
@@ -101,20 +90,22 @@ take_job(int64 id, const char *model)
 static int64
 choose_job(int *n_open)
 {
-	int			place = take_place();
+	LstmPlaces	place;
 	int64		id = 0;
 	char	   *model;
 
+	lstm_places_take(&place, 1, lstm_max_workers, false);
 	*n_open = 0;
 	while ((id = lstm_job_next_open(id, &model)) != 0)
 	{
 		(*n_open)++;
-		if (place < 0 || take_job(id, model))
-			break;
+		if (place.n == 0)
+			return 0;
+		if (take_job(id, model))
+			return id;
 	}
-	if (place >= 0 && id == 0)
-		lstm_lock_release(LSTM_LOCK_PLACE, (uint64) place);
-	return place < 0 ? 0 : id;
+	lstm_places_give_back(&place);
+	return 0;
 }
 
 /* The same in a transaction of its own, in memory that goes with it. */

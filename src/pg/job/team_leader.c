@@ -1,7 +1,8 @@
 /*
  * job/team_leader.c: a session trains together with background workers.
  *
- *   decide   how many members pay; whether they fit into memory, exec/ says
+ *   decide   how many members pay; whether they fit into memory, exec/ says; how many of
+ *            pg_lstm.max_workers places are free
  *   share    one segment: what all share, the plan, the exchange (job/team.h)
  *   launch   register workers; those that come are the team, and it may be nobody
  *   train    the session is member 0: core's nn_train() with a team
@@ -10,8 +11,12 @@
  * The result does not depend on any of it, so whatever is missing, slots or shared
  * memory, makes a smaller team and a NOTICE, and no error.
  *
- * Nothing here needs to be undone at an error: the segment belongs to the resource
- * owner, and letting go of it ends the training for the workers.
+ * Nothing here needs to be undone at an error: the segment and the places belong to the
+ * resource owner, and letting go of the segment ends the training for the workers.
+ *
+ * The session may be a job's process.  It has no transaction, so it holds all of this
+ * itself until its end, which comes soon behind an error.  And a worker that ends is no
+ * reason to fail: the job goes on from its checkpoint (job_run.c).
  */
 #include "glue/compat.h"
 
@@ -25,6 +30,7 @@
 #include "exec/train_run.h"
 #include "glue/settings.h"
 #include "glue/workers.h"
+#include "job/job.h"
 #include "job/team.h"
 
 /* A training of fewer seconds is not worth a launch, which takes some hundredths. */
@@ -65,6 +71,24 @@ share_of_time(int n_members, int n_shards)
 	return n < 2 ? 1.0 : OWN_SHARE + (1.0 - OWN_SHARE) * n_longest / n_shards;
 }
 
+/* Places for so many members.  Returns for how many there are; a session trains without one, too. */
+static int
+take_places(LstmPlaces *places, const LstmTrainHelp *help)
+{
+	int			n_own = help->is_job ? 1 : 0;	/* it has one since it began */
+	int			limit = help->is_job ? lstm_max_workers : Max(lstm_max_workers, help->workers);
+	int			n;
+
+	lstm_places_take(places, help->n_members - n_own, limit, !help->is_job);
+	n = Max(n_own + places->n, 1);
+	if (n < help->n_members)
+		ereport(NOTICE,
+				(errmsg("training with %d of %d workers", n, help->n_members),
+				 errdetail("Other trainings have the rest of pg_lstm.max_workers (%d).", lstm_max_workers),
+				 errhint("The result is the same with any number of workers.")));
+	return n;
+}
+
 /* ---- share ------------------------------------------------------------------------- */
 
 /*
@@ -76,9 +100,13 @@ static dsm_segment *
 create_segment(Size n_bytes)
 {
 	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	bool		has_transaction = IsTransactionState();
+	ResourceOwner owner;
 	dsm_segment *volatile segment = NULL;
 
+	if (!has_transaction)
+		lstm_job_begin();
+	owner = CurrentResourceOwner;
 	BeginInternalSubTransaction(NULL);
 	PG_TRY();
 	{
@@ -104,9 +132,11 @@ create_segment(Size n_bytes)
 		segment = NULL;
 	}
 	PG_END_TRY();
-	if (segment != NULL)
+	if (!has_transaction)
+		lstm_job_commit();
+	else if (segment != NULL)
 		dsm_unpin_mapping(segment);
-	else
+	if (segment == NULL)
 		ereport(NOTICE,
 				(errmsg("training without workers"),
 				 errdetail("There is no room for %zu MB of shared memory.", n_bytes >> 20),
@@ -224,8 +254,8 @@ static void
 throw(const LstmTeamError *error)
 {
 	ereport(ERROR,
-			(errcode(error->sqlstate != 0 ? error->sqlstate : ERRCODE_OPERATOR_INTERVENTION),
-			 errmsg("%s", error->message[0] != '\0' ? error->message : "a worker of the training has ended"),
+			(errcode(error->sqlstate),
+			 errmsg("%s", error->message),
 			 error->detail[0] != '\0' ? errdetail("%s", error->detail) : 0,
 			 error->hint[0] != '\0' ? errhint("%s", error->hint) : 0,
 			 errcontext("worker of a training")));
@@ -235,10 +265,10 @@ throw(const LstmTeamError *error)
 static void
 watch(LstmTeam *team)
 {
-	LstmTeamError error = {0};
+	LstmTeamError error = {ERRCODE_OPERATOR_INTERVENTION, "a worker of the training has ended"};
 
-	if (count_stopped((Leader *) team) > 0 && !lstm_team_is_over(team->shared, &error))
-		throw(&error);
+	if (count_stopped((Leader *) team) > 0)
+		lstm_team_end(team->shared, &error);
 }
 
 /* Until all workers have left; they do at once. */
@@ -251,9 +281,21 @@ finish(Leader *leader)
 	dsm_detach(leader->segment);
 }
 
+/* It ended for the others, and so for this process. */
+static void
+bear(LstmTrainHelp *help, const LstmTeamError *error)
+{
+	if (!help->is_job)
+		throw(error);
+	help->is_broken = true;
+	ereport(LOG,
+			(errmsg("a worker of a job has ended: %s", error->message),
+			 errdetail("The job goes on from its last checkpoint.")));
+}
+
 /* The session's part, and everybody's end. */
 static NnStatus
-lead(Leader *leader, int size, NnNet *net, const NnExamples *train, const NnExamples *valid,
+lead(Leader *leader, LstmTrainHelp *help, NnNet *net, const NnExamples *train, const NnExamples *valid,
 	 const NnTrainOptions *options, const NnEnv *env, NnTrainReport *report, NnError *err)
 {
 	LstmTeamShared *shared = leader->team.shared;
@@ -261,32 +303,29 @@ lead(Leader *leader, int size, NnNet *net, const NnExamples *train, const NnExam
 	LstmTeamError error = {0};
 	NnStatus	status;
 
-	leader->team.team.size = size;
+	leader->team.team.size = help->n_members;
 	leader->team.team.exchange = (char *) shared + shared->exchange_at;
 	leader->team.team.n_bytes = shared->exchange_bytes;
 	leader->team.team.meet = lstm_team_meet;
 	leader->team.team.ctx = &leader->team;
 	leader->team.watch = watch;
-	own.team = size > 1 ? &leader->team.team : NULL;
+	own.team = help->n_members > 1 ? &leader->team.team : NULL;
 	status = nn_train(net, train, valid, &own, env, report, err);
 	if (status == NN_ECANCELED && lstm_team_is_over(shared, &error))
-		throw(&error);
+		bear(help, &error);
 	finish(leader);
 	return status;
 }
 
-/* An NnTrainHook; ctx is an LstmTrainHelp. */
+/* With a segment for it, the team. */
 static NnStatus
-train_together(void *ctx, NnNet *net, const NnExamples *train, const NnExamples *valid,
-			   const NnTrainOptions *options, const NnEnv *env, NnTrainReport *report, NnError *err)
+train_by(Leader *leader, LstmTrainHelp *help, NnNet *net, const NnExamples *train, const NnExamples *valid,
+		 const NnTrainOptions *options, const NnEnv *env, NnTrainReport *report, NnError *err)
 {
-	LstmTrainHelp *help = ctx;
 	const NnSpec *spec = nn_net_spec(net);
 	Size		plan_bytes = nn_team_plan_bytes(spec, train, valid, options);
 	Size		exchange_bytes = nn_team_bytes(spec, train, options);
 	Size		n_bytes = nn_size_add(sizeof(LstmTeamShared) + 128, nn_size_add(plan_bytes, exchange_bytes));
-	Leader	   *leader = palloc0(sizeof(Leader));
-	int			size;
 
 	if (help->n_members > 1)
 		leader->segment = create_segment(n_bytes);
@@ -299,9 +338,26 @@ train_together(void *ctx, NnNet *net, const NnExamples *train, const NnExamples 
 	leader->team.shared = lay_out(leader->segment, plan_bytes, exchange_bytes);
 	NN_TRY(nn_team_plan_pack((char *) leader->team.shared + leader->team.shared->plan_at, net, train, valid, options,
 							 env, err));
-	size = help->n_members = launch(leader, help->n_members);
-	help->used_bytes = Max(help->used_bytes, n_bytes + (size - 1) * nn_team_follow_bytes(spec, train, options));
-	return lead(leader, size, net, train, valid, options, env, report, err);
+	help->n_members = launch(leader, help->n_members);
+	help->used_bytes = Max(help->used_bytes,
+						   n_bytes + (help->n_members - 1) * nn_team_follow_bytes(spec, train, options));
+	return lead(leader, help, net, train, valid, options, env, report, err);
+}
+
+/* An NnTrainHook; ctx is an LstmTrainHelp. */
+static NnStatus
+train_together(void *ctx, NnNet *net, const NnExamples *train, const NnExamples *valid,
+			   const NnTrainOptions *options, const NnEnv *env, NnTrainReport *report, NnError *err)
+{
+	LstmTrainHelp *help = ctx;
+	Leader	   *leader = palloc0(sizeof(Leader));
+	LstmPlaces	places;
+	NnStatus	status;
+
+	help->n_members = take_places(&places, help);
+	status = train_by(leader, help, net, train, valid, options, env, report, err);
+	lstm_places_give_back(&places);
+	return status;
 }
 
 static const LstmTrainHelpers helpers = {count_members, share_of_time, train_together};

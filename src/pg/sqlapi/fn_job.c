@@ -1,5 +1,6 @@
 /*
- * sqlapi/fn_job.c: lstm_submit, lstm_stop, lstm_cancel, lstm_wait, lstm_trainings.
+ * sqlapi/fn_job.c: lstm_submit, lstm_submit_retrain, lstm_stop, lstm_cancel, lstm_wait,
+ * lstm_trainings.
  */
 #include "glue/compat.h"
 
@@ -19,6 +20,7 @@
 #include "store/change.h"
 
 PG_FUNCTION_INFO_V1(pg_lstm_submit);
+PG_FUNCTION_INFO_V1(pg_lstm_submit_retrain);
 PG_FUNCTION_INFO_V1(pg_lstm_stop);
 PG_FUNCTION_INFO_V1(pg_lstm_cancel);
 PG_FUNCTION_INFO_V1(pg_lstm_wait);
@@ -28,15 +30,33 @@ Datum
 pg_lstm_submit(PG_FUNCTION_ARGS)
 {
 	LstmTrainRequest request;
+	LstmJobRequest job = {.kind = LSTM_KIND_TRAIN, .role = GetUserId()};
 	LstmTrainRun *run = palloc0(sizeof(LstmTrainRun));
 	int64		id;
 
 	lstm_need_writable("lstm_submit()");
 	lstm_request_read(fcinfo, &request);
 	lstm_train_describe(run, &request);
-	id = lstm_job_insert(&request, run->model, nn_task_name(run->task), run->source.relation);
+	job.model = run->model;
+	job.task = nn_task_name(run->task);
+	job.relid = request.relid;
+	job.source = run->source.relation;
+	job.input = request.input;
+	job.target = request.target;
+	job.options = request.options;
+	id = lstm_job_insert(&job);
 	lstm_job_call_at_commit();
 	PG_RETURN_INT64(id);
+}
+
+Datum
+pg_lstm_submit_retrain(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", PG_ARGISNULL(0) ? "model" : "options")));
+	PG_RETURN_INT64(lstm_job_submit_retrain(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_JSONB_P(1), NULL));
 }
 
 Datum
@@ -53,19 +73,27 @@ pg_lstm_cancel(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(lstm_job_ask_cancel(PG_GETARG_INT64(0)));
 }
 
+/* How long an interval is from now on: of months and days the calendar knows. */
+static int64
+length_ms(Datum interval)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz then = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval, TimestampTzGetDatum(now), interval));
+
+	return then > now ? (then - now) / 1000 : 0;
+}
+
 Datum
 pg_lstm_wait(PG_FUNCTION_ARGS)
 {
-	TimestampTz until = DT_NOEND;
+	int64		timeout_ms = -1;
 	LstmJobState state;
 
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	if (!PG_ARGISNULL(1))
-		until = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_pl_interval,
-														TimestampTzGetDatum(GetCurrentTimestamp()),
-														PG_GETARG_DATUM(1)));
-	lstm_job_wait(PG_GETARG_INT64(0), until, &state);
+		timeout_ms = length_ms(PG_GETARG_DATUM(1));
+	lstm_job_wait(PG_GETARG_INT64(0), timeout_ms, &state);
 	PG_RETURN_TEXT_P(cstring_to_text(state.state));
 }
 

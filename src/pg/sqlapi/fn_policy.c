@@ -14,6 +14,7 @@
 #include "exec/drift.h"
 #include "exec/policy.h"
 #include "glue/result.h"
+#include "job/job.h"
 #include "store/change.h"
 #include "store/history.h"
 
@@ -188,15 +189,21 @@ tell(void *ctx, const LstmMaintained *done)
 	else
 		lstm_row_null(&m->row);
 	lstm_row_number(&m->row, done->seconds);
+	if (done->job != 0)
+		lstm_row_datum(&m->row, Int64GetDatum(done->job));
+	else
+		lstm_row_null(&m->row);
 	lstm_row_put(&m->row, m->set);
 }
 
+/* (in_background): NULL means wherever jobs can run. */
 Datum
 pg_lstm_maintain(PG_FUNCTION_ARGS)
 {
+	bool		in_background = PG_ARGISNULL(0) ? lstm_job_can_start() : PG_GETARG_BOOL(0);
 	MaintainSet m;
 
 	m.set = lstm_set_begin(&m.row, fcinfo);
-	lstm_maintain(tell, &m);
+	lstm_maintain(in_background ? &lstm_job_retrain_queue : NULL, tell, &m);
 	return (Datum) 0;
 }
