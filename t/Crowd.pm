@@ -3,11 +3,13 @@
 #
 #	statement   { sql => text or code that returns one,
 #				  then => code, called with rows (reference), when it was sent and when it was done }
-#	task        { name, steps => [ statements ], may_fail => pattern of errors that are expected }
+#	task        { name, steps => [ statements ], may_fail => pattern of errors that are expected,
+#				  failed => code, called at its first error }
 #
 # A task ends at its first error, and the transaction that it may have begun is
 # rolled back.  Cancels, timeouts and terminations that were asked for are counted;
-# any other error that the task does not expect is kept.
+# any other error that the task does not expect is kept.  A session whose connection
+# is lost begins anew; where servers are not meant to go, that is an error, too.
 package Crowd;
 
 use strict;
@@ -18,15 +20,16 @@ use WireClient;
 
 my $CANCELED = qr/ 57014: /;
 
-# Connect with connect->(), n times; next_task->(number) says what a session does next.
+# Connect with connect->(number), n times; next_task->(number) says what a session does next; may_lose: connections
+# may be lost at any moment.
 sub new
 {
-	my ($class, $n, $connect, $next_task) = @_;
-	my $self = bless { connect => $connect, next_task => $next_task, sessions => [], count => {}, failures => [] }, $class;
+	my ($class, $n, $connect, $next_task, $may_lose) = @_;
+	my $self = bless { connect => $connect, next_task => $next_task, may_lose => $may_lose, sessions => [], count => {}, failures => [] }, $class;
 
 	foreach my $number (0 .. $n - 1)
 	{
-		push @{ $self->{sessions} }, { number => $number, client => $connect->() };
+		push @{ $self->{sessions} }, { number => $number, client => $connect->($number) };
 	}
 	return $self;
 }
@@ -68,6 +71,7 @@ sub _failed
 	my ($self, $session, $error) = @_;
 	my $may_fail = $session->{task}{may_fail};
 
+	$session->{task}{failed}->() if defined $session->{task}{failed} && !$session->{is_cleaning};
 	# A cancel that comes late hits the statements that clean up: they are sent again.
 	return $self->_clean_up($session) if $session->{is_cleaning} && $error =~ $CANCELED;
 	if ($error =~ $CANCELED)
@@ -94,11 +98,15 @@ sub _lost
 	{
 		$self->{count}{terminated}++;
 	}
+	elsif ($self->{may_lose})
+	{
+		$self->{count}{lost}++;
+	}
 	else
 	{
 		push @{ $self->{failures} }, "$session->{task}{name}: $session->{sql}\nthe connection is lost: " . join("\n", $session->{client}->lines);
 	}
-	@$session{ 'client', 'task', 'is_cleaning', 'is_terminated' } = ($self->{connect}->());
+	@$session{ 'client', 'task', 'is_cleaning', 'is_terminated' } = ($self->{connect}->($session->{number}));
 	return;
 }
 

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "miscadmin.h"
+#include "storage/pmsignal.h"
 #include "utils/memutils.h"
 
 #include "glue/env_pg.h"
@@ -83,12 +84,26 @@ env_unmap(void *ctx, void *block, size_t size_bytes)
 		lstm_file_unmap(&env->maps, block);
 }
 
+/*
+ * Without its postmaster a process that computes on would keep the server from
+ * starting again: its shared memory is in use.  Whoever waits is told by its latch.
+ */
+static void
+need_postmaster(void)
+{
+	if (IsUnderPostmaster && !PostmasterIsAlive())
+		ereport(FATAL,
+				(errcode(ERRCODE_ADMIN_SHUTDOWN),
+				 errmsg("terminating connection due to unexpected postmaster exit")));
+}
+
 static int
 env_poll(void *ctx)
 {
 	LstmEnv    *env = ctx;
 
 	CHECK_FOR_INTERRUPTS();
+	need_postmaster();
 	if (env->on_poll != NULL)
 		env->on_poll(env->on_poll_arg);
 	return 0;

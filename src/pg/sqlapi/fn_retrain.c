@@ -98,18 +98,14 @@ pg_lstm_check(PG_FUNCTION_ARGS)
 				 errmsg("model \"%s\" was dropped meanwhile", name)));
 	lstm_save_check(&row, &check);
 	if (!is_right)
+	{
+		LstmBroken	broken = {check.input, check.expected, answer};
+
 		ereport(NOTICE,
 				(errmsg("the live version of model \"%s\" does not pass this check", name),
-				 errdetail_internal("%s", lstm_broken_detail(&(LstmBroken)
-/**INDENT** Error@103: Unbalanced parens */
-															 {
-		check.input, check.expected, answer
-/**INDENT** Warning@105: Extra ) */
-/**INDENT** Warning@105: Extra ) */
-	})),
-/**INDENT** Warning@106: Extra ) */
-/**INDENT** Warning@106: Extra ) */
-		errhint("It stays live, but no version that does not pass can go live from now on.")));
+				 errdetail_internal("%s", lstm_broken_detail(&broken)),
+				 errhint("It stays live, but no version that does not pass can go live from now on.")));
+	}
 	PG_RETURN_BOOL(is_right);
 }
 

@@ -123,6 +123,17 @@ lstm_lock_model(const char *name, LstmModelRow *row)
 	return is_there;
 }
 
+void
+lstm_hold_model(const LstmModelRow *row)
+{
+	LstmModelRow now;
+
+	if (!lstm_lock_model(row->name, &now) || memcmp(&now.id, &row->id, sizeof(now.id)) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("model \"%s\" was dropped meanwhile", row->name)));
+}
+
 static bool
 has_version(const LockedModel *model, int version)
 {
@@ -237,12 +248,13 @@ insert_version(const LstmNewVersion *version, const LockedModel *model, int numb
 		args.nulls[args.n - 1] = 'n';
 	lstm_arg(&args, BYTEAOID, PointerGetDatum(version->held_out));
 	args.nulls[args.n - 1] = version->held_out != NULL ? ' ' : 'n';
+	lstm_arg_text(&args, version->topics);
 	lstm_owner_run("INSERT INTO %s.lstm_version (model, version, digest, rows, epochs, seconds, bytes,"
-				   " facts, metrics, options, trained_by, weights, measured, held_out) VALUES ($1, $2, $3,"
+				   " facts, metrics, options, trained_by, weights, measured, held_out, topics) VALUES ($1, $2, $3,"
 				   " CASE WHEN $4 >= 0 THEN $4 END, CASE WHEN $5 >= 0 THEN $5 END,"
 				   " CASE WHEN $6 >= 0 THEN $6 END, $7,"
 				   " $8 || CASE WHEN $14 THEN pg_catalog.jsonb_build_object('row_security', $13) ELSE '{}' END,"
-				   " $9, $10, $11, $12, $15, $16)", &args);
+				   " $9, $10, $11, $12, $15, $16, $17::pg_catalog.jsonb)", &args);
 }
 
 /* One column of the epochs as float8[]; what is not finite becomes NULL. */
@@ -394,7 +406,7 @@ lstm_rollback(const char *name)
 	return live;
 }
 
-/* Every row of a model; returns how many versions it had. */
+/* Every row of a model; returns how many versions it had.  The lock comes first: who makes a version holds it. */
 static int
 forget(const pg_uuid_t *id)
 {
@@ -402,6 +414,7 @@ forget(const pg_uuid_t *id)
 	int			n;
 
 	lstm_arg(&args, UUIDOID, UUIDPGetDatum(id));
+	lstm_owner_run("SELECT FROM %s.lstm_model WHERE id = $1 FOR UPDATE", &args);
 	lstm_owner_run("DELETE FROM %s.lstm_epoch WHERE model = $1", &args);
 	lstm_owner_run("DELETE FROM %s.lstm_decision WHERE model = $1", &args);
 	lstm_owner_run("DELETE FROM %s.lstm_check WHERE model = $1", &args);

@@ -31,6 +31,7 @@ typedef struct LstmNewVersion
 	double		seconds;		/* < 0: unknown */
 	bytea	   *weights;
 	bytea	   *held_out;		/* what held-out rows were answered (model/held_out.h), or NULL */
+	const char *topics;			/* JSON: what topics its labels are; or NULL */
 	bytea	   *measured;		/* the weights that the metrics speak of, where they are others; or NULL */
 	bool		keeps_source;	/* of the model, and its options: those of this version are its own */
 	bool		stays_back;		/* do not make it live, unless no other version is */
@@ -46,6 +47,9 @@ extern int	lstm_save_version(const LstmNewVersion *version);
  * it is not the caller's.
  */
 extern bool lstm_lock_model(const char *name, LstmModelRow *row);
+
+/* The same for a model that was found before; an error if it has been dropped since. */
+extern void lstm_hold_model(const LstmModelRow *row);
 
 extern void lstm_deploy(const char *model, int version);
 extern int	lstm_rollback(const char *model);

@@ -93,13 +93,16 @@ enum PolicyColumn
 /*
  * Hours may go past midnight: 22:00 to 06:00.  The time of day is that of the session's
  * time zone.  Locked rows are passed over: another lstm_maintain() has them.
+ *
+ * What a clock that was ahead has noted lies in the future.  Only the distance counts,
+ * so that a model is not forgotten for as long as the clock was wrong.
  */
 #define READ_POLICY \
 	"SELECT p.new_rows, p.unknown_rate, p.class_psi, p.accuracy_drop, p.labeled_at, p.options," \
-	" coalesce(p.last_run + p.not_more_often > now(), false)," \
+	" coalesce(p.last_run + p.not_more_often > now() AND p.last_run - now() <= p.not_more_often, false)," \
 	" coalesce(CASE WHEN p.hours_from <= p.hours_to THEN localtime < p.hours_from OR localtime >= p.hours_to" \
 	"  ELSE localtime < p.hours_from AND localtime >= p.hours_to END, false)," \
-	" coalesce(v.trained_at + p.max_age < now(), false), quote_literal(v.trained_at)" \
+	" coalesce(v.trained_at + p.max_age < now() OR v.trained_at - now() > p.max_age, false), quote_literal(v.trained_at)" \
 	" FROM %s.lstm_policy p JOIN %s.lstm_model m ON m.id = p.model" \
 	" LEFT JOIN %s.lstm_version v ON v.model = m.id AND v.version = m.live" \
 	" WHERE p.model = $1 FOR UPDATE OF p SKIP LOCKED"

@@ -185,7 +185,7 @@ lstm_need_owner(const LstmModelRow *row)
 
 /* ---- changing them ---------------------------------------------------------------- */
 
-/* The stand-in of a model of the caller's; an error if there is none. */
+/* The stand-in of a model of the caller's, which is locked with it; an error if there is none. */
 static void
 need_standin(const char *model, char name[NAMEDATALEN])
 {
@@ -193,6 +193,7 @@ need_standin(const char *model, char name[NAMEDATALEN])
 
 	lstm_need_own_model(model, &row);
 	lstm_need_owner(&row);
+	lstm_hold_model(&row);
 	lstm_standin_name(row.name, &row.id, name);
 }
 
@@ -244,6 +245,7 @@ lstm_give(const char *model, const char *role)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be able to SET ROLE \"%s\"", role),
 				 errdetail("Whoever gives a model away must be a member of the role that gets it.")));
+	lstm_hold_model(&row);
 	lstm_standin_make(row.name, &row.id, new_owner);
 	lstm_note_owner(&row.id, new_owner);
 }

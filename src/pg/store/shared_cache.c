@@ -14,9 +14,9 @@
 #include "access/xact.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
+#include "portability/instr_time.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
-#include "utils/timestamp.h"
 
 #include "model/file.h"
 
@@ -251,17 +251,29 @@ claim(const char *key, Held *held)
 	return result;
 }
 
+/* Of WAIT_MS, by a clock that nobody sets. */
+static long
+ms_left(const instr_time *begin)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, *begin);
+	return WAIT_MS - (long) INSTR_TIME_GET_MILLISEC(now);
+}
+
 /* Claim, waiting for another loader for a while. */
 static Claim
 claim_or_wait(const char *key, Held *held)
 {
-	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), WAIT_MS);
+	instr_time	begin;
 	Claim		claimed;
 
+	INSTR_TIME_SET_CURRENT(begin);
 	ConditionVariablePrepareToSleep(lstm_slots_changed());
 	while ((claimed = claim(key, held)) == CLAIM_BUSY)
 	{
-		long		left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+		long		left_ms = ms_left(&begin);
 
 		if (left_ms <= 0 || ConditionVariableTimedSleep(lstm_slots_changed(), left_ms, PG_WAIT_EXTENSION))
 			break;

@@ -1,0 +1,208 @@
+#!/bin/sh
+# Run tests in servers that look more closely than the one of the package.
+#
+#   sh scripts/hardened.sh asan [PART...]      the extension under AddressSanitizer
+#                                              and UBSan, in the package's server
+#   sh scripts/hardened.sh asserts [PART...]   in a server that checks its assertions
+#   sh scripts/hardened.sh valgrind [PART...]  that server under valgrind
+#
+#   REGRESS="setup train" sh scripts/hardened.sh valgrind
+#
+# PART is of test.sh: regress isolation tap; regress and isolation if none is
+# given, regress alone under valgrind, with the few files named below, since it
+# is fifty times as slow.  REGRESS, ISOLATION and TAP name other files.
+#
+# The tests run in a copy of the project, in a folder of .local.  A server with
+# assertions is built there once, from the source package of the distribution.
+# Ends with 1 if a test failed or if something was found; what was found is shown.
+set -u
+here=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+. "$here/scripts/cluster.sh"
+
+valgrind_files="setup train predict models"
+
+# Must be there: package and what it is needed for.
+need()
+{
+	[ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ||
+		die "hardened: $2 needs the package $1 (apt-get install $1)"
+}
+
+# ---- programs ----------------------------------------------------------------
+
+# wrap PG_CONFIG SETTINGS [COMMAND...]: a folder of programs like that of
+# PG_CONFIG, whose server has settings in its environment and runs by a command.
+# Sets PG_CONFIG to one that knows it.  What only asks the server for its version
+# or its settings is not slowed down.  The program itself keeps its place, by which
+# it finds its files; pg_ctl restart would start that, without us.
+wrap()
+{
+	wrap_config=$1
+	wrapped=$("$1" --bindir)
+	settings=$2
+	shift 2
+	rm -rf "$work/bin"
+	mkdir -p "$work/bin"
+	cp "$wrapped"/* "$work/bin/"
+	rm "$work/bin/postgres"
+	cat >"$work/bin/postgres" <<-END
+		#!/bin/sh
+		case " \$* " in
+			*" --describe-config "* | *" -V "* | *" --version "* | *" --boot "* | *" --check "* | *" --single "* | *" -C "*)
+				exec $wrapped/postgres "\$@" ;;
+		esac
+		export $settings
+		exec $* $wrapped/postgres "\$@"
+	END
+	mv "$work/bin/pg_ctl" "$work/bin/pg_ctl_once"
+	cat >"$work/bin/pg_ctl" <<-END
+		#!/bin/sh
+		case " \$* " in
+			*" restart "*)
+				options=\${*%restart*}
+				$work/bin/pg_ctl_once \$options stop && exec $work/bin/pg_ctl_once \$options start ;;
+		esac
+		exec $work/bin/pg_ctl_once "\$@"
+	END
+	cat >"$work/bin/pg_config" <<-END
+		#!/bin/sh
+		[ "\$*" = --bindir ] && exec echo $work/bin
+		exec $wrap_config "\$@"
+	END
+	chmod 755 "$work/bin/postgres" "$work/bin/pg_ctl" "$work/bin/pg_config"
+	PG_CONFIG=$work/bin/pg_config
+}
+
+# The newest source package that the mirror has all files of.
+fetch_source()
+{
+	for version in $(apt-cache $apt_options showsrc "postgresql-$pg_major" | sed -n 's/^Version: //p' | sort -rV)
+	do
+		apt-get $apt_options source "postgresql-$pg_major=$version" && return
+	done
+	return 1
+}
+
+# A server with assertions; USE_VALGRIND makes memory contexts known to valgrind.
+build_server()
+{
+	assert_config=$work/server/bin/pg_config
+	[ -x "$assert_config" ] && [ -f "$work/server/complete" ] && return
+	say "== server with assertions, from the source package postgresql-$pg_major (minutes, once)"
+	mkdir -p "$work/source/lists/partial"
+	sed 's/^Types: .*/Types: deb-src/; s/^deb /deb-src /' /etc/apt/sources.list.d/debian.sources >"$work/source/src.sources" 2>/dev/null
+	grep -h '^deb ' /etc/apt/sources.list 2>/dev/null | sed 's/^deb /deb-src /' >"$work/source/src.list"
+	(
+		cd "$work/source" &&
+			apt_options="-q -o Dir::Etc::sourcelist=$work/source/src.list -o Dir::Etc::sourceparts=$work/source/parts -o Dir::State::lists=$work/source/lists" &&
+			mkdir -p parts && cp src.sources parts/ &&
+			apt-get $apt_options update &&
+			fetch_source &&
+			cd "postgresql-$pg_major"*/ &&
+			./configure --prefix="$work/server" --enable-cassert --enable-debug --enable-tap-tests --without-icu \
+				CPPFLAGS=-DUSE_VALGRIND CFLAGS="-O1 -fno-omit-frame-pointer" &&
+			make -s -j"${JOBS:-$(nproc)}" && make -s install
+	) >"$work/server.log" 2>&1 || { tail -n 30 "$work/server.log"; die "hardened: the server could not be built, see $work/server.log"; }
+	cp "$work/source/postgresql-$pg_major"*/src/tools/valgrind.supp "$work/server/"
+	rm -rf "$work/source"
+	touch "$work/server/complete"
+}
+
+# Debian 12's libraries call these while they are loaded, and under the
+# sanitizer wait for ever for a lock of the C library.
+build_shim()
+{
+	cat >"$work/shim.c" <<-END
+		char *bindtextdomain(const char *domain, const char *path) { (void) domain; return (char *) path; }
+		char *bind_textdomain_codeset(const char *domain, const char *set) { (void) domain; return (char *) set; }
+		char *textdomain(const char *domain) { return (char *) domain; }
+	END
+	cc -shared -fPIC -o "$work/shim.so" "$work/shim.c" || die "hardened: no C compiler"
+}
+
+# ---- what was found ----------------------------------------------------------
+
+# Show the reports in files of a pattern; false if there are any.
+show_reports()
+{
+	found=$(grep -lE "$1" "$work"/reports/* 2>/dev/null)
+	[ -n "$found" ] || return 0
+	# shellcheck disable=SC2086
+	grep -hE -A 25 "$1" $found | head -n 200
+	say "hardened: $(printf '%s\n' "$found" | wc -l) processes reported an error, see $work/reports"
+	return 1
+}
+
+# ---- run ----------------------------------------------------------------------
+
+mode=${1:-}
+case $mode in
+	asan | asserts | valgrind) shift ;;
+	*) die "usage: sh scripts/hardened.sh asan | asserts | valgrind [regress] [isolation] [tap]" ;;
+esac
+sh "$here/scripts/setup.sh" test || exit 1
+find_postgres || die "no PostgreSQL with its development files"
+find_state
+
+# The server's user must reach all of it.
+work=$(dirname "$state")/hardened
+as_server test -x "$(dirname "$state")" || work=$state/hardened
+work=$work-$mode
+mkdir -p "$work/reports" "$work/local"
+rm -f "$work"/reports/*
+[ "$(id -u)" -ne 0 ] || chown "$server_user" "$work/reports"
+chmod 777 "$work/reports"
+
+rm -rf "$work/tree"
+mkdir "$work/tree"
+(cd "$here" && tar cf - --exclude=./build --exclude=./.git --exclude=./.local .) | tar xf - -C "$work/tree" ||
+	die "hardened: cannot copy the project"
+
+# REGRESS and others, where they are set, take the place of those of the Makefile.
+for list in REGRESS ISOLATION
+do
+	eval "files=\${$list:-}"
+	[ "$mode" != valgrind ] || [ "$list" != REGRESS ] || files=${files:-$valgrind_files}
+	[ -z "$files" ] || sed -i -e ":again" -e "/^$list = .*\\\\\$/{N;s/\\\\\n//;b again" -e "}" -e "s/^$list = .*/$list = $files/" "$work/tree/Makefile"
+done
+if [ -n "${TAP:-}" ]
+then
+	for file in "$work"/tree/t/*.pl
+	do
+		case " $TAP " in *" $(basename "$file" .pl) "*) ;; *) rm "$file" ;; esac
+	done
+fi
+
+unset REGRESS ISOLATION
+report=NONE
+case $mode in
+	asan)
+		build_shim
+		COPT="-fsanitize=address,undefined -fno-omit-frame-pointer -g -O1"
+		export COPT
+		# core poisons what its arenas have not handed out; the server's memory contexts know nothing of that
+		options="detect_leaks=0:allow_user_poisoning=0:detect_stack_use_after_return=0:abort_on_error=1:disable_coredump=1:allocator_may_return_null=1:log_path=$work/reports/asan"
+		wrap "$pg_config" "ASAN_OPTIONS=$options UBSAN_OPTIONS=print_stacktrace=1:log_path=$work/reports/ubsan LD_PRELOAD='$(cc -print-file-name=libasan.so) $(cc -print-file-name=libubsan.so) $work/shim.so'"
+		report='ERROR: AddressSanitizer|runtime error:'
+		parts=${*:-regress isolation} ;;
+	asserts)
+		build_server
+		PG_CONFIG=$assert_config
+		parts=${*:-regress isolation} ;;
+	valgrind)
+		need valgrind valgrind
+		build_server
+		wrap "$assert_config" "VALGRIND_OPTS=" valgrind --quiet --leak-check=no --num-callers=30 --gen-suppressions=no \
+			--suppressions="$work/server/valgrind.supp" --time-stamp=yes --error-markers=VALGRINDERROR-BEGIN,VALGRINDERROR-END \
+			--log-file="$work/reports/%p"
+		report='VALGRINDERROR-BEGIN'
+		parts=${*:-regress} ;;
+esac
+export PG_CONFIG
+
+# shellcheck disable=SC2086
+PG_LSTM_LOCAL=$work/local sh "$work/tree/scripts/test.sh" $parts
+status=$?
+show_reports "$report" || status=1
+[ $status -eq 0 ] && say "hardened: $mode found nothing"
+exit $status
