@@ -2,7 +2,9 @@
 # Install the Debian or Ubuntu packages that are missing.
 #
 #   sh scripts/setup.sh          what building and the demo need
-#   sh scripts/setup.sh test     and what the tests need
+#   sh scripts/setup.sh server   and what tests in a server need
+#   sh scripts/setup.sh test     and what all tests need
+#   sh scripts/setup.sh majors   what scripts/majors.sh needs, and nothing else
 #
 # As root, or through sudo.  Does nothing, quickly, when nothing is missing.
 # Ends with 1 if something that is needed could not be had; what is only good
@@ -49,6 +51,12 @@ find_missing()
 {
 	needed="gcc make libc6-dev binutils libutf8proc-dev libjsmn-dev"
 	wanted=
+	if [ "$purpose" = majors ]
+	then
+		needed="debootstrap util-linux"
+		list_missing
+		return
+	fi
 	if ! find_postgres
 	then
 		# "15+248" of the package without a number is version 15.
@@ -62,20 +70,28 @@ find_missing()
 	fi
 	if [ "$purpose" = test ]
 	then
-		needed="$needed perl"
-		wanted="$wanted clang libipc-run-perl libonnx-testdata"
+		wanted="$wanted libonnx-testdata"
 		command -v pg_bsd_indent >/dev/null || wanted="$wanted pg-bsd-indent"
 		# clang's run-time library has a package of its own in newer releases.
 		if is_available libclang-rt-dev
 		then
 			wanted="$wanted libclang-rt-dev"
 		fi
+	fi
+	if [ "$purpose" != demo ]
+	then
+		needed="$needed perl"
+		wanted="$wanted clang libipc-run-perl libfaketime"
 		if is_available "postgresql-${pg_major:-15}-cron"
 		then
 			wanted="$wanted postgresql-${pg_major:-15}-cron"
 		fi
 	fi
+	list_missing
+}
 
+list_missing()
+{
 	missing=
 	for package in $needed
 	do

@@ -4,6 +4,10 @@
 #   sh scripts/test.sh              everything
 #   sh scripts/test.sh PART...      some of: build lint unit fuzz regress
 #                                   isolation tap
+#   sh scripts/test.sh [PART...] --majors [MAJOR...]
+#                                   the parts named, then the build and tests of
+#                                   other majors of PostgreSQL, in chroots that
+#                                   scripts/majors.sh makes
 #   FUZZ_SECONDS=300 sh scripts/test.sh fuzz
 #
 # The last line is `N passed, N failed`, with `, N skipped` if there were any.
@@ -15,7 +19,21 @@ here=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 . "$here/scripts/cluster.sh"
 
 FUZZ_SECONDS=${FUZZ_SECONDS:-30}
-parts=${*:-build lint unit fuzz regress isolation tap}
+parts=
+majors=
+while [ $# -gt 0 ]
+do
+	if [ "$1" = --majors ]
+	then
+		shift
+		majors=$*
+		parts="$parts majors"
+		break
+	fi
+	parts="$parts $1"
+	shift
+done
+parts=${parts:-build lint unit fuzz regress isolation tap}
 n_passed=0
 n_failed=0
 n_skipped=0
@@ -94,7 +112,8 @@ build()
 	if ! build_extension || ! install_extension "$here/build/pg" >"$work/install" 2>&1
 	then
 		build_failed=yes
-		tail -n 30 "$here/build/pg.log"
+		# a compiler's complaints, without its command lines
+		grep -vE '^[^ ]*(gcc|clang|cc)(-[0-9]+)? ' "$here/build/pg.log" | tail -n 30
 		cat "$work/install" 2>/dev/null
 		say "not ok - build"
 		count 0 1 0
@@ -249,6 +268,8 @@ part_regress()
 part_isolation()
 {
 	has_built || { skip "isolation tests: not built"; return; }
+	[ -x "$pg_test/isolation/pg_isolation_regress" ] ||
+		{ skip "isolation tests: PostgreSQL $pg_major's packages have no pg_isolation_regress"; return; }
 	tests=$(make_variable ISOLATION)
 	# shellcheck disable=SC2086
 	[ -z "$tests" ] || run_regress isolation isolation/pg_isolation_regress $tests
@@ -287,6 +308,13 @@ part_tap()
 	fi
 }
 
+part_majors()
+{
+	# shellcheck disable=SC2086
+	sh "$here/scripts/majors.sh" $majors 2>&1 | tee "$work/majors"
+	count_log "$work/majors" "other majors"
+}
+
 # ---- run -------------------------------------------------------------------
 
 cleanup()
@@ -296,7 +324,11 @@ cleanup()
 }
 
 started=$(date +%s)
-sh "$here/scripts/setup.sh" test || exit 1
+case " $parts " in
+	*" lint "* | *" unit "* | *" fuzz "*) purpose="test" ;;
+	*) purpose="server" ;;
+esac
+sh "$here/scripts/setup.sh" $purpose || exit 1
 find_postgres || die "no PostgreSQL with its development files"
 find_state
 pg_test=$(dirname "$("$pg_config" --pgxs)")/../test
@@ -314,7 +346,7 @@ esac
 for part in $parts
 do
 	case $part in
-		build | lint | unit | fuzz | regress | isolation | tap) ;;
+		build | lint | unit | fuzz | regress | isolation | tap | majors) ;;
 		*) die "no such part: $part (build lint unit fuzz regress isolation tap)" ;;
 	esac
 	say "== $part"

@@ -16,7 +16,7 @@ SELECT count(*), abs(sum(probability) - 1) < 1e-5 AS sum_to_1, min(rank), max(ra
 SELECT count(*) FROM lstm_probabilities('ticket_cause', 'router', 2);
 SELECT count(*) FROM lstm_probabilities('ticket_cause', 'router', top => 100);
 SELECT bool_and(probability <= before) AS falls
-  FROM (SELECT probability, lag(probability, 1, 1) OVER (ORDER BY rank) AS before
+  FROM (SELECT probability, lag(probability, 1, 1::real) OVER (ORDER BY rank) AS before
 		  FROM ticket, lstm_probabilities('ticket_cause', body) WHERE id = 1) s;
 -- All forms speak of the same answer.
 SELECT count(*) AS differ

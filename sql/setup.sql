@@ -80,7 +80,7 @@ CREATE TABLE ticket (
 
 INSERT INTO ticket
 SELECT n, body, string_to_array(lower(body), ' '),
-	   ARRAY[n % 3 = 0, n % 3 = 1, n % 3 = 2]::integer[]::real[] || (n % 7)::real / 8,
+	   ARRAY[n % 3 = 0, n % 3 = 1, n % 3 = 2]::integer[]::real[] || ((n % 7)::real / 8)::real,
 	   (SELECT array_agg((CASE WHEN n % 2 = 0 THEN i ELSE -i END)::real / 4 ORDER BY i) FROM generate_series(1, 4 + n % 5) i),
 	   (SELECT array_agg(ARRAY[i::real / 4, (CASE WHEN n % 2 = 0 THEN i ELSE -i END)::real / 4] ORDER BY i)
 		  FROM generate_series(1, 4 + n % 5) i),

@@ -10,6 +10,7 @@
 #include "glue/compat.h"
 
 #include "access/detoast.h"
+#include "access/htup_details.h"
 #include "miscadmin.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"

@@ -13,6 +13,7 @@
 #include "glue/compat.h"
 
 #include "access/parallel.h"
+#include "executor/instrument.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/shm_toc.h"

@@ -3,14 +3,15 @@
  *
  * One UPDATE of the caller's, whose rows are picked by a subquery:
  *
- *	UPDATE t SET target = lstm_predict_pinned(live version, input)[, version = its number]
- *	  FROM (SELECT tableoid, ctid FROM t WHERE needs it LIMIT n FOR UPDATE SKIP LOCKED) p
+ *	WITH p AS MATERIALIZED (SELECT tableoid, ctid FROM t WHERE needs it LIMIT n FOR UPDATE SKIP LOCKED)
+ *	UPDATE t SET target = lstm_predict_pinned(live version, input)[, version = its number] FROM p
  *	 WHERE t.tableoid = p.tableoid AND t.ctid = p.ctid
  *
  * so that rights, triggers, constraints and partitions are the server's business, and
  * the answers are computed in batches where a plain UPDATE's would be.  Rows are picked that
  * have an input and no answer, or one of another version.  An answer without a version
- * is somebody's own and stays.
+ * is somebody's own and stays.  They are picked once, also before 14, where each partition has
+ * a plan of its own.
  */
 #include "glue/compat.h"
 
@@ -121,20 +122,19 @@ update_statement(const LstmRefresh *refresh)
 	StringInfoData sql;
 
 	initStringInfo(&sql);
+	appendStringInfo(&sql, "WITH p AS MATERIALIZED (SELECT s.tableoid, s.ctid FROM %s AS s WHERE s.%s IS NOT NULL AND (s.%s IS NULL",
+					 table, quote_identifier(input), target);
+	if (version != NULL)
+		appendStringInfo(&sql, " OR s.%s::pg_catalog.text OPERATOR(pg_catalog.<>) %s::pg_catalog.text",
+						 quote_identifier(refresh->version), version);
 	/* by the digest: the version that is noted is the one that answers, whoever deploys meanwhile */
-	appendStringInfo(&sql, "UPDATE %s AS t SET %s = %s.%s(%s::pg_catalog.text, t.%s%s)::%s", table, target,
+	appendStringInfo(&sql, ") LIMIT $1 FOR UPDATE SKIP LOCKED) UPDATE %s AS t SET %s = %s.%s(%s::pg_catalog.text, t.%s%s)::%s", table, target,
 					 quote_identifier(get_namespace_name(lstm_catalog()->schema)),
 					 ref.is_shipped ? "lstm_predict" : "lstm_predict_pinned",
 					 quote_literal_cstr(ref.is_shipped ? ref.name : ref.key), quote_identifier(input), input_cast(refresh, input), format_type_with_typemod(type, -1));
 	if (version != NULL)
 		appendStringInfo(&sql, ", %s = %s", quote_identifier(refresh->version), version);
-	appendStringInfo(&sql, " FROM (SELECT s.tableoid, s.ctid FROM %s AS s WHERE s.%s IS NOT NULL AND (s.%s IS NULL",
-					 table, quote_identifier(input), target);
-	if (version != NULL)
-		appendStringInfo(&sql, " OR s.%s::pg_catalog.text OPERATOR(pg_catalog.<>) %s::pg_catalog.text",
-						 quote_identifier(refresh->version), version);
-	appendStringInfoString(&sql, ") LIMIT $1 FOR UPDATE SKIP LOCKED) AS p"
-						   " WHERE t.tableoid OPERATOR(pg_catalog.=) p.tableoid AND t.ctid OPERATOR(pg_catalog.=) p.ctid");
+	appendStringInfoString(&sql, " FROM p WHERE t.tableoid OPERATOR(pg_catalog.=) p.tableoid AND t.ctid OPERATOR(pg_catalog.=) p.ctid");
 	return sql.data;
 }
 

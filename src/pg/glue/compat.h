@@ -44,6 +44,11 @@
 #define LSTM_HAS_SHMEM_REQUEST_HOOK
 #endif
 
+/* Told to the server's own files alone before 14. */
+#ifndef DLSUFFIX
+#define DLSUFFIX ".so"
+#endif
+
 /* Stands before a declaration, as in 18. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn pg_attribute_noreturn()
@@ -79,6 +84,20 @@ lstm_backend_status(int i)
 	return pgstat_get_local_beentry_by_index(i);
 #else
 	return pgstat_fetch_stat_local_beentry(i);
+#endif
+}
+
+/* Another text for the running query in pg_stat_activity, which keeps its number. */
+static inline void
+lstm_report_query(const char *text)
+{
+#if PG_VERSION_NUM >= 140000
+	int64		id = (int64) pgstat_get_my_query_id();
+
+	pgstat_report_activity(STATE_RUNNING, text);
+	pgstat_report_query_id(id, true);
+#else
+	pgstat_report_activity(STATE_RUNNING, text);
 #endif
 }
 

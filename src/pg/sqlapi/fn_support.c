@@ -71,12 +71,31 @@ toast_bytes(Oid relid)
 	return n_bytes;
 }
 
+/* What a subquery costs is asked before the relations of the query around it are looked up. */
+static bool
+is_planned(PlannerInfo *root, Node *node)
+{
+	ListCell   *lc;
+
+	foreach(lc, pull_vars_of_level(node, 0))
+	{
+		Var		   *var = (Var *) lfirst(lc);
+
+		if (!IsA(var, Var) || root->simple_rel_array == NULL || var->varno >= root->simple_rel_array_size ||
+			root->simple_rel_array[var->varno] == NULL)
+			return false;
+	}
+	return true;
+}
+
 static double
 column_bytes(PlannerInfo *root, Node *node)
 {
 	VariableStatData variable;
 	double		n_bytes = USUAL_BYTES;
 
+	if (!is_planned(root, node))
+		return USUAL_BYTES;
 	examine_variable(root, node, 0, &variable);
 	if (HeapTupleIsValid(variable.statsTuple))
 	{

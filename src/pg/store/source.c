@@ -39,6 +39,7 @@ struct LstmSource
 	LstmReadAs	read_as;
 	LstmTargetKind target_kind;
 	bool		has_key;
+	int			n_flags;
 	Portal		portal;
 	long		n_fetch;		/* rows of the next fetch */
 	SPITupleTable *tuples;		/* of this fetch, NULL if all were handed out */
@@ -115,7 +116,8 @@ is_string_type(Oid type)
 	bool		is_preferred;
 
 	get_type_category_preferred(type, &category, &is_preferred);
-	return category == TYPCATEGORY_STRING;
+	/* "char" counted as a string before 15 */
+	return category == TYPCATEGORY_STRING && type != CHAROID;
 }
 
 static NnValueKind
@@ -230,7 +232,7 @@ primary_key(Relation rel)
 }
 
 void
-lstm_source_key(LstmSourceInfo *info, const char *column)
+lstm_source_key_if_any(LstmSourceInfo *info, const char *column)
 {
 	Relation	rel = open_source(info->relid);
 
@@ -238,13 +240,49 @@ lstm_source_key(LstmSourceInfo *info, const char *column)
 		(void) column_type(rel, column);
 	else
 		column = primary_key(rel);
-	if (column == NULL)
+	info->key = column != NULL ? pstrdup(column) : NULL;
+	relation_close(rel, AccessShareLock);
+}
+
+void
+lstm_source_key(LstmSourceInfo *info, const char *column)
+{
+	lstm_source_key_if_any(info, column);
+	if (info->key == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("relation %s has no primary key of one column", info->relation),
 				 errhint("Name a column that tells its rows apart with key => '...'.")));
-	info->key = pstrdup(column);
+}
+
+/* Is that the name of a column, letter by letter? */
+static bool
+is_column(Oid relid, const char *name)
+{
+	Relation	rel = open_source(relid);
+	TupleDesc	desc = RelationGetDescr(rel);
+	bool		found = false;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		found |= !attribute->attisdropped && strcmp(NameStr(attribute->attname), name) == 0;
+	}
 	relation_close(rel, AccessShareLock);
+	return found;
+}
+
+void
+lstm_source_flag(LstmSourceInfo *info, int n, const char *condition, const char *argument)
+{
+	if (is_column(info->relid, condition))
+		info->flag[n] = quote_identifier(condition);
+	else
+	{
+		lstm_check_condition(condition, argument);
+		info->flag[n] = pstrdup(condition);
+	}
 }
 
 /* ---- the query ------------------------------------------------------------ */
@@ -306,6 +344,9 @@ source_query(const LstmSourceInfo *info, const char *condition, LstmReadAs read_
 	/* as it is: its type's own output makes a text of it, and no cast that somebody made */
 	if (info->key != NULL)
 		appendStringInfo(&sql, ", %s", quote_identifier(info->key));
+	/* CASE takes nothing but a boolean, and no function that returns a set; the line end closes a comment. */
+	for (int i = 0; i < LSTM_MAX_FLAGS && info->flag[i] != NULL; i++)
+		appendStringInfo(&sql, ", CASE WHEN (%s\n) THEN true ELSE false END", info->flag[i]);
 	appendStringInfo(&sql, " FROM %s", info->relation);
 	/* The line end closes a comment at the end of the condition. */
 	if (condition != NULL && condition[0] != '\0')
@@ -326,6 +367,8 @@ lstm_source_open(const LstmSourceInfo *info, const char *condition, LstmReadAs r
 	source->input_kind = info->input_kind;
 	source->target_kind = info->target_kind;
 	source->has_key = info->key != NULL;
+	while (source->n_flags < LSTM_MAX_FLAGS && info->flag[source->n_flags] != NULL)
+		source->n_flags++;
 	source->read_as = read_as;
 	source->position.relation = info->relation;
 	source->n_fetch = FIRST_FETCH_ROWS;
@@ -440,11 +483,16 @@ read_row(LstmSource *source, HeapTuple tuple, LstmRow *row)
 	TupleDesc	desc = source->tuples->tupdesc;
 	bool		input_is_null;
 	bool		target_is_null = false;
-	Datum		input = heap_getattr(tuple, 1, desc, &input_is_null);
+	bool		flag_is_null;
+	int			column = 1;		/* counted apart from heap_getattr(), a macro before 15 */
+	Datum		input = heap_getattr(tuple, column, desc, &input_is_null);
 	Datum		target = (Datum) 0;
 
 	if (source->read_as != LSTM_READ_NOTHING)
-		target = heap_getattr(tuple, 2, desc, &target_is_null);
+	{
+		column++;
+		target = heap_getattr(tuple, column, desc, &target_is_null);
+	}
 	source->position.row = ++source->n_fetched;
 	if (input_is_null || target_is_null)
 		return false;
@@ -456,7 +504,9 @@ read_row(LstmSource *source, HeapTuple tuple, LstmRow *row)
 		lstm_value_from_array(DatumGetArrayTypeP(input), "input", &row->input);
 	read_target(source, target, row);
 	if (source->has_key)
-		row->key = SPI_getvalue(tuple, desc, source->read_as != LSTM_READ_NOTHING ? 3 : 2);
+		row->key = SPI_getvalue(tuple, desc, ++column);
+	for (int i = 0; i < source->n_flags; i++)
+		row->flag[i] = DatumGetBool(heap_getattr(tuple, column + 1 + i, desc, &flag_is_null));
 	return true;
 }
 

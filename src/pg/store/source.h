@@ -23,6 +23,8 @@ typedef enum LstmTargetKind
 	LSTM_TARGET_NUMBERS			/* an array of numbers */
 } LstmTargetKind;
 
+#define LSTM_MAX_FLAGS	2
+
 /* What a relation's two columns are. */
 typedef struct LstmSourceInfo
 {
@@ -33,6 +35,7 @@ typedef struct LstmSourceInfo
 	const char *target;			/* NULL: none */
 	const char *order_by;		/* a column, NULL: rows come in any order */
 	const char *key;			/* a column that is read beside, NULL: none */
+	const char *flag[LSTM_MAX_FLAGS];	/* conditions on the row that are read beside; SQL, NULL: none */
 	NnValueKind input_kind;
 	LstmTargetKind target_kind;
 	Oid			input_element;	/* type of an array's elements */
@@ -50,8 +53,17 @@ extern void lstm_source_order(LstmSourceInfo *info, const char *column);
 /* Rows come with a column that tells them apart; NULL: the primary key, an error if that is not one column. */
 extern void lstm_source_key(LstmSourceInfo *info, const char *column);
 
-/* Error unless the text is one SQL condition (store/condition.c). */
-extern void lstm_check_condition(const char *condition);
+/* The same, but without a key where there is no such primary key. */
+extern void lstm_source_key_if_any(LstmSourceInfo *info, const char *column);
+
+/*
+ * Rows come with whether they fulfill a condition: SQL that is checked to be one and runs with the caller's
+ * rights, or the name of a boolean column as it is.  argument is what errors call it.
+ */
+extern void lstm_source_flag(LstmSourceInfo *info, int n, const char *condition, const char *argument);
+
+/* Error unless the text is one SQL condition (store/condition.c); what: "option \"where\"". */
+extern void lstm_check_condition(const char *condition, const char *what);
 
 /* How a target is read; the field of LstmRow that it goes to. */
 typedef enum LstmReadAs
@@ -71,6 +83,7 @@ typedef struct LstmRow
 	double		number;
 	NnValue		target;
 	const char *key;			/* as text in the database's encoding; NULL for a NULL */
+	bool		flag[LSTM_MAX_FLAGS];	/* false for a NULL */
 	int64		position;		/* among all rows of the query, from 1 */
 } LstmRow;
 

@@ -4,6 +4,9 @@
  */
 #include "glue/compat.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_foreign_data_wrapper.h"
@@ -46,6 +49,29 @@ let_go_of_wrapper(Oid server)
 	if (deleteDependencyRecordsForClass(ForeignServerRelationId, server, ForeignDataWrapperRelationId,
 										DEPENDENCY_NORMAL) > 0)
 		recordDependencyOn(&self, &wrapper, DEPENDENCY_AUTO);
+}
+
+/*
+ * pg_upgrade makes the stand-ins anew, and copies the rows below the triggers that
+ * would follow.  It makes event triggers last of all and then adds them to the extension,
+ * which is a command that they see.
+ */
+static void
+let_all_go_of_wrapper(void)
+{
+	Relation	rel = table_open(ForeignServerRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(rel, InvalidOid, false, NULL, 0, NULL);
+	HeapTuple	tuple;
+
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_foreign_server server = (Form_pg_foreign_server) GETSTRUCT(tuple);
+
+		if (server->srvfdw == lstm_catalog()->wrapper)
+			let_go_of_wrapper(server->oid);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
 }
 
 /* ---- making one ------------------------------------------------------------------ */
@@ -257,4 +283,7 @@ lstm_standin_command(EventTriggerData *trigger)
 					 errmsg("cannot rename foreign server \"%s\"", strVal(rename->object)),
 					 errdetail("It says whose model \"%s\" is and who may use it, and is found by its name.", row.name)));
 	}
+	else if (IsA(trigger->parsetree, AlterExtensionContentsStmt) &&
+			 strcmp(((AlterExtensionContentsStmt *) trigger->parsetree)->extname, "pg_lstm") == 0)
+		let_all_go_of_wrapper();
 }

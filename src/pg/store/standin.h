@@ -21,7 +21,7 @@ extern void lstm_standin_make(const char *model, const pg_uuid_t *id, Oid owner)
 /* For a trigger of lstm_model, after the change. */
 extern void lstm_standin_follow(TriggerData *trigger);
 
-/* For event triggers on DROP OWNED, DROP SERVER and ALTER SERVER. */
+/* For event triggers on DROP OWNED, DROP SERVER, ALTER SERVER and ALTER EXTENSION. */
 extern void lstm_standin_command(EventTriggerData *trigger);
 
 #endif							/* LSTM_STANDIN_H */
