@@ -163,7 +163,8 @@ SELECT error_of($$SELECT lstm_predict('text', '{a,NULL}'::text[])$$);
 SELECT error_of($$SELECT lstm_predict('text', '{{a,b}}'::text[])$$);
 SELECT error_of($$SELECT lstm_predict('text', '{2020-01-01}'::date[])$$);
 SELECT error_of($$SELECT lstm_predict('text', '{t}'::boolean[])$$);
-SELECT error_of($$SELECT lstm_predict('text', 1)$$);
+-- (servers say their own hints differently)
+SELECT e FROM error_of($$SELECT lstm_predict('text', 1)$$) e WHERE e ~ '^42883';
 SELECT error_of($$SELECT lstm_predict('vector', 'text')$$);
 SELECT error_of($$SELECT lstm_predict('vector', '{a,b}'::text[])$$);
 SELECT error_of($$SELECT lstm_predict('vector', '{1,2,3}'::real[])$$);

@@ -22,9 +22,9 @@ BEGIN
 	END;
 	BEGIN
 		IF (SELECT input_kind FROM lstm_models WHERE model = 'bad') = 'text' THEN
-			PERFORM lstm_predict('bad', body), lstm_embed('bad', 'Straße ' || body) FROM ticket WHERE id < 4;
+			PERFORM lstm_predict('bad', body), lstm_embed('bad', 'Straße ' || body), lstm_explain('bad', body), lstm_explain('bad', 'Straße ' || body, units => 'token') FROM ticket WHERE id < 4;
 		ELSE
-			PERFORM lstm_predict('bad', grid) FROM ticket WHERE id < 4;
+			PERFORM lstm_predict('bad', grid), lstm_explain('bad', grid) FROM ticket WHERE id < 4;
 		END IF;
 		state := 'taken';
 	EXCEPTION WHEN OTHERS THEN
@@ -195,7 +195,7 @@ BEGIN
 END
 $$;
 SET client_min_messages = error;
-CREATE TEMP TABLE dropped_views AS SELECT 'ALTER EXTENSION pg_lstm DROP VIEW lstm_thresholds; ALTER EXTENSION pg_lstm DROP VIEW lstm_cache; ALTER EXTENSION pg_lstm DROP VIEW lstm_versions; ALTER EXTENSION pg_lstm DROP VIEW lstm_models; ALTER EXTENSION pg_lstm DROP VIEW lstm_epochs; ALTER EXTENSION pg_lstm DROP VIEW lstm_checks; ALTER EXTENSION pg_lstm DROP VIEW lstm_decisions; ALTER EXTENSION pg_lstm DROP VIEW lstm_policies; DROP VIEW lstm_thresholds, lstm_models, lstm_versions, lstm_epochs, lstm_cache, lstm_checks, lstm_decisions, lstm_policies; ' AS first;
+CREATE TEMP TABLE dropped_views AS SELECT 'ALTER EXTENSION pg_lstm DROP VIEW lstm_thresholds; ALTER EXTENSION pg_lstm DROP VIEW lstm_cache; ALTER EXTENSION pg_lstm DROP VIEW lstm_versions; ALTER EXTENSION pg_lstm DROP VIEW lstm_models; ALTER EXTENSION pg_lstm DROP VIEW lstm_epochs; ALTER EXTENSION pg_lstm DROP VIEW lstm_checks; ALTER EXTENSION pg_lstm DROP VIEW lstm_decisions; ALTER EXTENSION pg_lstm DROP VIEW lstm_policies; ALTER EXTENSION pg_lstm DROP VIEW lstm_topics; DROP VIEW lstm_thresholds, lstm_models, lstm_versions, lstm_epochs, lstm_cache, lstm_checks, lstm_decisions, lstm_policies, lstm_topics; ' AS first;
 SELECT alter_and_ask(first || 'ALTER TABLE lstm_model ALTER task TYPE integer USING 7') FROM dropped_views;
 SELECT alter_and_ask(first || 'ALTER TABLE lstm_model DROP name; ALTER TABLE lstm_model ADD name text') FROM dropped_views;
 SELECT alter_and_ask(first || 'ALTER TABLE lstm_version ALTER weights TYPE bigint USING 7') FROM dropped_views;

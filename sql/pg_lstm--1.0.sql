@@ -66,6 +66,7 @@ CREATE TABLE lstm_version (
 	measured	bytea,
 	held_out	bytea,
 	cuts		jsonb NOT NULL DEFAULT '[]' CHECK (pg_catalog.jsonb_typeof(cuts) OPERATOR(pg_catalog.=) 'array'),
+	topics		jsonb CHECK (pg_catalog.jsonb_typeof(topics) OPERATOR(pg_catalog.=) 'array'),
 	CONSTRAINT lstm_version_pkey PRIMARY KEY (model, version)
 );
 
@@ -80,6 +81,7 @@ COMMENT ON COLUMN lstm_version.weights IS 'the bytes of a safetensors file';
 COMMENT ON COLUMN lstm_version.measured IS 'the weights before the last training on all rows, which have not seen the held-out rows: lstm_retrain compares these and goes on from them; NULL if weights are these';
 COMMENT ON COLUMN lstm_version.held_out IS 'what rows held out of the training were answered, and how surely; lstm_threshold chooses by it';
 COMMENT ON COLUMN lstm_version.cuts IS 'below which probability lstm_classify abstains; shown by the view lstm_thresholds, and the only column that changes later';
+COMMENT ON COLUMN lstm_version.topics IS 'of a version that lstm_topics made: each topic, with its words; shown by the view lstm_topics';
 COMMENT ON INDEX lstm_version_digest_idx IS 'finds the version that lstm_predict_pinned names';
 
 CREATE TABLE lstm_epoch (
@@ -144,11 +146,11 @@ COMMENT ON FUNCTION lstm_command() IS 'event trigger: drops the models whose for
 
 CREATE EVENT TRIGGER lstm_dropped ON sql_drop WHEN TAG IN ('DROP OWNED', 'DROP SERVER')
 	EXECUTE FUNCTION lstm_command();
-CREATE EVENT TRIGGER lstm_altered ON ddl_command_end WHEN TAG IN ('ALTER SERVER')
+CREATE EVENT TRIGGER lstm_altered ON ddl_command_end WHEN TAG IN ('ALTER SERVER', 'ALTER EXTENSION')
 	EXECUTE FUNCTION lstm_command();
 
 COMMENT ON EVENT TRIGGER lstm_dropped IS 'drops the models whose foreign servers were dropped';
-COMMENT ON EVENT TRIGGER lstm_altered IS 'lets nobody rename the foreign server that stands for a model';
+COMMENT ON EVENT TRIGGER lstm_altered IS 'lets nobody rename the foreign server that stands for a model; mends what pg_upgrade brought along';
 
 /* Rights: asked here and by every view. */
 
@@ -311,6 +313,8 @@ CREATE TABLE lstm_job (
 	input_kind	text,
 	read_as		text,
 	row_security boolean,
+	reason		text,
+	record		jsonb,
 	saved		timestamptz,
 	notice		text,
 	finished	timestamptz,
@@ -328,13 +332,15 @@ CREATE TABLE lstm_job (
 CREATE INDEX lstm_job_open_idx ON lstm_job (id) WHERE finished IS NULL;
 
 COMMENT ON TABLE lstm_job IS 'one row for each training in the background, waiting, running or ended; shown by the view lstm_jobs';
-COMMENT ON COLUMN lstm_job.kind IS 'what is to be done: train';
+COMMENT ON COLUMN lstm_job.kind IS 'what is to be done: train or retrain';
 COMMENT ON COLUMN lstm_job.settings IS 'settings of the session that submitted it, which the job has, too';
 COMMENT ON COLUMN lstm_job.barren_starts IS 'processes that worked on it since it last got ahead';
 COMMENT ON COLUMN lstm_job.rows_read IS 'rows that were read and are kept; NULL until all were';
 COMMENT ON COLUMN lstm_job.input_kind IS 'kind of the inputs that were read: text, words or numbers';
 COMMENT ON COLUMN lstm_job.read_as IS 'what the targets were read as: nothing, label, labels, number or value';
 COMMENT ON COLUMN lstm_job.row_security IS 'true if policies chose among the rows';
+COMMENT ON COLUMN lstm_job.reason IS 'why lstm_maintain submitted it; NULL if it did not';
+COMMENT ON COLUMN lstm_job.record IS 'of a retraining: what was known of the version that it goes on from when the rows were read';
 COMMENT ON SEQUENCE lstm_job_id_seq IS 'numbers of jobs';
 COMMENT ON INDEX lstm_job_open_idx IS 'finds the jobs that have not ended';
 
@@ -347,7 +353,7 @@ CREATE TABLE lstm_job_chunk (
 );
 
 COMMENT ON TABLE lstm_job_chunk IS 'what jobs that have not ended have read, and their checkpoints, in chunks';
-COMMENT ON COLUMN lstm_job_chunk.stream IS 'rows, vectors, warm: what was read; running, first: checkpoints';
+COMMENT ON COLUMN lstm_job_chunk.stream IS 'rows, vectors, warm, former: what was read; running, first: checkpoints';
 
 /* Apart from the job's row, so that who asks and then does not commit is in nobody's way. */
 CREATE TABLE lstm_job_wish (
@@ -365,6 +371,11 @@ RETURNS bigint
 AS 'MODULE_PATHNAME', 'pg_lstm_submit' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 
 COMMENT ON FUNCTION lstm_submit(regclass, name, name, text, text, jsonb) IS 'trains as lstm_train would, in the background, from the commit of this transaction on; returns the number of the job';
+
+CREATE FUNCTION lstm_submit_retrain(model text, options jsonb DEFAULT '{}') RETURNS bigint
+AS 'MODULE_PATHNAME', 'pg_lstm_submit_retrain' LANGUAGE C VOLATILE PARALLEL UNSAFE;
+
+COMMENT ON FUNCTION lstm_submit_retrain(text, jsonb) IS 'does what lstm_retrain would do, in the background, from the commit of this transaction on; returns the number of the job, which belongs to the owner of the model';
 
 CREATE FUNCTION lstm_stop(job bigint) RETURNS boolean
 AS 'MODULE_PATHNAME', 'pg_lstm_stop' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
@@ -386,7 +397,7 @@ SELECT j.id AS job, j.kind, j.model, j.task, j.role AS owner,
 			WHEN j.starts > 0 THEN 'interrupted'
 			ELSE 'queued' END AS state,
 	   CASE WHEN j.outcome IS NULL THEN l.pid END AS pid, j.version, j.source, j.input, j.target, j.options,
-	   j.submitted, j.started, j.finished, j.starts, j.rows_read AS rows, j.saved AS checkpoint, j.notice,
+	   j.reason, j.submitted, j.started, j.finished, j.starts, j.rows_read AS rows, j.saved AS checkpoint, j.notice,
 	   j.error_code, j.error, j.error_detail, j.error_hint, j.error_context
   FROM lstm_job j LEFT JOIN pg_catalog.pg_locks l
 	ON l.locktype = 'advisory' AND l.objsubid = 7401 AND l.mode = 'ExclusiveLock' AND l.granted
@@ -395,11 +406,11 @@ SELECT j.id AS job, j.kind, j.model, j.task, j.role AS owner,
  WHERE pg_catalog.pg_has_role(j.role::oid, 'USAGE');
 
 COMMENT ON VIEW lstm_jobs IS 'trainings in the background, your own and those of roles you are a member of';
-COMMENT ON COLUMN lstm_jobs.job IS 'the number that lstm_submit returned';
-COMMENT ON COLUMN lstm_jobs.kind IS 'what is to be done: train';
+COMMENT ON COLUMN lstm_jobs.job IS 'the number that lstm_submit or lstm_submit_retrain returned';
+COMMENT ON COLUMN lstm_jobs.kind IS 'what is to be done: train or retrain';
 COMMENT ON COLUMN lstm_jobs.model IS 'name of the model that it trains';
 COMMENT ON COLUMN lstm_jobs.task IS 'the task: named, or told by the types of the columns';
-COMMENT ON COLUMN lstm_jobs.owner IS 'the role that submitted it, with whose rights it reads';
+COMMENT ON COLUMN lstm_jobs.owner IS 'the role that submitted it, of a retraining the owner of the model; with its rights it reads';
 COMMENT ON COLUMN lstm_jobs.state IS 'queued; running; stopping or canceling, if that was asked of a running job; interrupted, if its process ended and no other has taken over; done; stopped (the best so far was kept); failed; canceled; on a standby, which does not see the processes of its primary, unknown until it has ended';
 COMMENT ON COLUMN lstm_jobs.pid IS 'the process that works on it; NULL if none does';
 COMMENT ON COLUMN lstm_jobs.version IS 'number of the version that came of it';
@@ -407,6 +418,7 @@ COMMENT ON COLUMN lstm_jobs.source IS 'the relation, as it was called then';
 COMMENT ON COLUMN lstm_jobs.input IS 'the column it learns to read';
 COMMENT ON COLUMN lstm_jobs.target IS 'the column it learns to tell; NULL if the task needs none';
 COMMENT ON COLUMN lstm_jobs.options IS 'the options, as they were given';
+COMMENT ON COLUMN lstm_jobs.reason IS 'why lstm_maintain submitted it; NULL if it did not';
 COMMENT ON COLUMN lstm_jobs.submitted IS 'when it was submitted';
 COMMENT ON COLUMN lstm_jobs.started IS 'when a process first began to work on it';
 COMMENT ON COLUMN lstm_jobs.finished IS 'when it ended';
@@ -443,7 +455,7 @@ COMMENT ON COLUMN lstm_progress.owner IS 'the role that trains';
 COMMENT ON COLUMN lstm_progress.job IS 'number of the job; NULL if lstm_train was called';
 COMMENT ON COLUMN lstm_progress.model IS 'name of the model';
 COMMENT ON COLUMN lstm_progress.task IS 'its task';
-COMMENT ON COLUMN lstm_progress.phase IS 'reading, planning, training, refitting (once more on all rows) or storing';
+COMMENT ON COLUMN lstm_progress.phase IS 'reading, planning, training, refitting (once more on all rows), comparing (of a retraining in the background) or storing';
 COMMENT ON COLUMN lstm_progress.started IS 'when this process began';
 COMMENT ON COLUMN lstm_progress.rows IS 'rows read so far';
 COMMENT ON COLUMN lstm_progress.epoch IS 'the running epoch, from 1; NULL before the first';
@@ -690,6 +702,65 @@ AS 'MODULE_PATHNAME', 'pg_lstm_gradients' LANGUAGE C STABLE PARALLEL SAFE ROWS 1
 
 COMMENT ON FUNCTION lstm_gradients(text, integer) IS 'how a training of the live version, or another one, felt words further and further back: norm of the loss''s gradient at each distance in time by epoch, and the share of the epoch''s steps that were clipped';
 
+/* Explain. */
+
+CREATE TYPE lstm_explained AS (
+	token		text,
+	start		integer,
+	stop		integer,
+	weight		double precision,
+	channel		integer,
+	label		text,
+	score		double precision,
+	baseline	double precision,
+	gap			double precision
+);
+
+COMMENT ON TYPE lstm_explained IS 'what lstm_explain returns';
+COMMENT ON COLUMN lstm_explained.token IS 'the word as it was read; NULL for numbers';
+COMMENT ON COLUMN lstm_explained.start IS 'its first character in the input, from 1; of numbers the step';
+COMMENT ON COLUMN lstm_explained.stop IS 'the character, or the step, behind it';
+COMMENT ON COLUMN lstm_explained.weight IS 'what it adds to the score; NULL if it is beyond what the model reads';
+COMMENT ON COLUMN lstm_explained.channel IS 'of numbers the place within the step, from 1';
+COMMENT ON COLUMN lstm_explained.label IS 'the label that is explained; NULL for a number, and where each word''s own tag is';
+COMMENT ON COLUMN lstm_explained.score IS 'the score of the input: the label''s logit, the number, the emission scores of the tags';
+COMMENT ON COLUMN lstm_explained.baseline IS 'the score of an input of which nothing is known';
+COMMENT ON COLUMN lstm_explained.gap IS 'score - baseline - the sum of the weights: how exact they are';
+
+CREATE FUNCTION lstm_explain(model text, input text, label text DEFAULT NULL, units text DEFAULT 'word',
+							 score_as text DEFAULT 'logit', place integer DEFAULT NULL)
+RETURNS SETOF lstm_explained
+AS 'MODULE_PATHNAME', 'pg_lstm_explain' LANGUAGE C STABLE PARALLEL SAFE COST 50000 ROWS 20;
+CREATE FUNCTION lstm_explain(model text, input anyarray, label text DEFAULT NULL, units text DEFAULT 'word',
+							 score_as text DEFAULT 'logit', place integer DEFAULT NULL)
+RETURNS SETOF lstm_explained
+AS 'MODULE_PATHNAME', 'pg_lstm_explain' LANGUAGE C STABLE PARALLEL SAFE COST 50000 ROWS 20;
+
+COMMENT ON FUNCTION lstm_explain(text, text, text, text, text, integer) IS 'what each word of a text adds to the score of a label (of the answer, if none is named): integrated gradients, which sum to the score''s distance from that of no words; units => ''token'' tells what the network reads of words, score_as => ''margin'' the distance from the other labels, place => 3 the tag of the third word';
+COMMENT ON FUNCTION lstm_explain(text, anyarray, text, text, text, integer) IS 'what each word of a list, or each number of a vector or series, adds to the score of a label or to the number answered; start and stop count the characters of array_to_string(input, '' ''), or steps';
+
+CREATE FUNCTION lstm_highlight(model text, input text, format text DEFAULT 'ansi', label text DEFAULT NULL) RETURNS text
+AS 'MODULE_PATHNAME', 'pg_lstm_highlight' LANGUAGE C STABLE PARALLEL SAFE COST 50000;
+
+COMMENT ON FUNCTION lstm_highlight(text, text, text, text) IS 'a text whose words are colored by what they add to the score of a label: green for it, red and underlined against; format ''ansi'' for terminals (psql shows it unaligned: \a) or ''html''';
+
+/* Look at: a page for people, and lines for who sits at psql. */
+
+CREATE FUNCTION lstm_report(model text, version integer DEFAULT NULL, examples integer DEFAULT 6) RETURNS text
+AS 'MODULE_PATHNAME', 'pg_lstm_report' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000;
+CREATE FUNCTION lstm_curve(model text, version integer DEFAULT NULL) RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'pg_lstm_curve' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 30;
+CREATE FUNCTION lstm_confusion(model text, version integer DEFAULT NULL)
+RETURNS TABLE (actual text, predicted text, rows bigint)
+AS 'MODULE_PATHNAME', 'pg_lstm_confusion' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 25;
+CREATE FUNCTION lstm_confusion_text(model text, version integer DEFAULT NULL) RETURNS SETOF text
+AS 'MODULE_PATHNAME', 'pg_lstm_confusion_text' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 20;
+
+COMMENT ON FUNCTION lstm_report(text, integer, integer) IS 'all that is known of the live version of a model, or another one, as one HTML page: write it to a file and open that; examples is how many held-out rows of each kind are read again and shown, 0: the page holds no text of any row';
+COMMENT ON FUNCTION lstm_curve(text, integer) IS 'the training of the live version, or another one, as a drawing in text, a row a line';
+COMMENT ON FUNCTION lstm_confusion(text, integer) IS 'how many held-out rows with each label were told which, for \crosstabview; of more than 100 labels only pairs that occur';
+COMMENT ON FUNCTION lstm_confusion_text(text, integer) IS 'the same as text of at most 80 columns, a row a line';
+
 /* Decide. */
 
 CREATE VIEW lstm_thresholds WITH (security_barrier) AS
@@ -762,6 +833,81 @@ RETURNS TABLE (rank integer, key_value text, label text, probability real, margi
 AS 'MODULE_PATHNAME', 'pg_lstm_ask' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10;
 
 COMMENT ON FUNCTION lstm_ask(text, regclass, integer, name, name) IS 'which rows of a relation to label next: those about which a model is in doubt and that do not resemble each other, found by their key (by default the primary key), with its guess';
+
+/* Root causes. */
+
+CREATE TYPE lstm_root_cause AS (
+	phrase		text,
+	share		double precision,
+	lift		double precision,
+	support		bigint,
+	p_value		double precision,
+	examples	text[],
+	snippets	text[],
+	forms		text[],
+	baseline_support bigint
+);
+
+COMMENT ON TYPE lstm_root_cause IS 'what lstm_root_causes returns';
+COMMENT ON COLUMN lstm_root_cause.phrase IS '1 to 4 words, case folded';
+COMMENT ON COLUMN lstm_root_cause.share IS 'of what speaks for the label in the cohort''s rows with it, the part that the phrase is, 0 to 1';
+COMMENT ON COLUMN lstm_root_cause.lift IS 'how many times as often the cohort has it as the baseline';
+COMMENT ON COLUMN lstm_root_cause.support IS 'compared rows of the cohort that have it in any form';
+COMMENT ON COLUMN lstm_root_cause.p_value IS 'the smallest share of false findings at which it would still be found (Benjamini and Hochberg)';
+COMMENT ON COLUMN lstm_root_cause.examples IS 'keys of rows of the cohort in which it weighs most';
+COMMENT ON COLUMN lstm_root_cause.snippets IS 'what stands around it there';
+COMMENT ON COLUMN lstm_root_cause.forms IS 'phrases that were merged with it as forms of the same words';
+COMMENT ON COLUMN lstm_root_cause.baseline_support IS 'compared rows of the baseline that have it in any form';
+
+CREATE FUNCTION lstm_root_causes(model text, relation regclass, input name, label text DEFAULT NULL, cohort text DEFAULT NULL,
+								 baseline text DEFAULT NULL, key name DEFAULT NULL, options jsonb DEFAULT '{}')
+RETURNS SETOF lstm_root_cause
+AS 'MODULE_PATHNAME', 'pg_lstm_root_causes' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 20;
+
+COMMENT ON FUNCTION lstm_root_causes(text, regclass, name, text, text, text, name, jsonb) IS 'which phrases drive a label (NULL: the one that has risen most) in some rows of a relation, the cohort, compared with others, the baseline (NULL: all other rows); both are SQL conditions on the row, or boolean columns; without a cohort the rows with the label are compared with those without';
+
+CREATE FUNCTION lstm_causes_row(bytea, text, text, text) RETURNS bytea
+AS 'MODULE_PATHNAME', 'pg_lstm_causes_row' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION lstm_causes_row(bytea, text, text, text, boolean) RETURNS bytea
+AS 'MODULE_PATHNAME', 'pg_lstm_causes_row' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION lstm_causes_row(bytea, text, text, text, boolean, text, jsonb) RETURNS bytea
+AS 'MODULE_PATHNAME', 'pg_lstm_causes_row' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION lstm_causes_merge(bytea, bytea) RETURNS bytea
+AS 'MODULE_PATHNAME', 'pg_lstm_causes_merge' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION lstm_causes_result(bytea) RETURNS lstm_root_cause[]
+AS 'MODULE_PATHNAME', 'pg_lstm_causes_result' LANGUAGE C STABLE PARALLEL SAFE;
+
+CREATE AGGREGATE lstm_root_causes_agg(model text, input text, label text) (
+	SFUNC = lstm_causes_row, STYPE = bytea, FINALFUNC = lstm_causes_result, COMBINEFUNC = lstm_causes_merge, PARALLEL = SAFE);
+CREATE AGGREGATE lstm_root_causes_agg(model text, input text, label text, cohort boolean) (
+	SFUNC = lstm_causes_row, STYPE = bytea, FINALFUNC = lstm_causes_result, COMBINEFUNC = lstm_causes_merge, PARALLEL = SAFE);
+CREATE AGGREGATE lstm_root_causes_agg(model text, input text, label text, cohort boolean, key text, options jsonb) (
+	SFUNC = lstm_causes_row, STYPE = bytea, FINALFUNC = lstm_causes_result, COMBINEFUNC = lstm_causes_merge, PARALLEL = SAFE);
+
+COMMENT ON FUNCTION lstm_causes_row(bytea, text, text, text) IS 'a part of lstm_root_causes_agg';
+COMMENT ON FUNCTION lstm_causes_row(bytea, text, text, text, boolean) IS 'a part of lstm_root_causes_agg';
+COMMENT ON FUNCTION lstm_causes_row(bytea, text, text, text, boolean, text, jsonb) IS 'a part of lstm_root_causes_agg';
+COMMENT ON FUNCTION lstm_causes_merge(bytea, bytea) IS 'a part of lstm_root_causes_agg';
+COMMENT ON FUNCTION lstm_causes_result(bytea) IS 'a part of lstm_root_causes_agg';
+COMMENT ON AGGREGATE lstm_root_causes_agg(text, text, text) IS 'which phrases drive a label in the rows of a group: those with the label compared with the others';
+COMMENT ON AGGREGATE lstm_root_causes_agg(text, text, text, boolean) IS 'which phrases drive a label (NULL: the one that has risen most) in a part of a group''s rows, the cohort, compared with the others; of each part some ten thousand rows at most are looked at, drawn at random';
+COMMENT ON AGGREGATE lstm_root_causes_agg(text, text, text, boolean, text, jsonb) IS 'which phrases drive a label in a part of a group''s rows, with keys for examples and options as for lstm_root_causes';
+
+CREATE FUNCTION lstm_causes(model text, relation regclass, input name, label text, causes integer DEFAULT 10, key name DEFAULT NULL, seed bigint DEFAULT 1)
+RETURNS TABLE (key_value text, cause integer, name text, near real)
+AS 'MODULE_PATHNAME', 'pg_lstm_causes' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 1000;
+
+COMMENT ON FUNCTION lstm_causes(text, regclass, name, text, integer, name, bigint) IS 'groups the rows of a relation that a model gives a label by the words that drive it in them: for each such row its key, the number of its group (that of most rows is 1; NULL if none of its words tells anything), the words that name the group, and how near to its middle the row is, -1 to 1';
+
+CREATE FUNCTION lstm_similar(model text, input text, relation regclass, "column" name, n integer DEFAULT 10, key name DEFAULT NULL)
+RETURNS TABLE (rank integer, key_value text, similarity real, value text)
+AS 'MODULE_PATHNAME', 'pg_lstm_similar' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10;
+CREATE FUNCTION lstm_similar(model text, input anyarray, relation regclass, "column" name, n integer DEFAULT 10, key name DEFAULT NULL)
+RETURNS TABLE (rank integer, key_value text, similarity real, value text)
+AS 'MODULE_PATHNAME', 'pg_lstm_similar' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10;
+
+COMMENT ON FUNCTION lstm_similar(text, text, regclass, name, integer, name) IS 'the rows of a relation whose texts are most like one, as a model reads them: the cosine of the vectors that lstm_embed gives, -1 to 1; found by their key (by default the primary key)';
+COMMENT ON FUNCTION lstm_similar(text, anyarray, regclass, name, integer, name) IS 'the rows of a relation whose words or numbers are most like those given, as a model reads them';
 
 /* Operate. */
 
@@ -989,13 +1135,13 @@ CREATE FUNCTION lstm_policy(model text, new_rows bigint DEFAULT NULL, max_age in
 AS 'MODULE_PATHNAME', 'pg_lstm_policy' LANGUAGE C VOLATILE PARALLEL UNSAFE;
 CREATE FUNCTION lstm_drop_policy(model text) RETURNS boolean
 AS 'MODULE_PATHNAME', 'pg_lstm_drop_policy' LANGUAGE C VOLATILE STRICT PARALLEL UNSAFE;
-CREATE FUNCTION lstm_maintain()
-RETURNS TABLE (model text, action text, reason text, version integer, seconds double precision)
+CREATE FUNCTION lstm_maintain(in_background boolean DEFAULT NULL)
+RETURNS TABLE (model text, action text, reason text, version integer, seconds double precision, job bigint)
 AS 'MODULE_PATHNAME', 'pg_lstm_maintain' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 10;
 
 COMMENT ON FUNCTION lstm_policy(text, bigint, interval, double precision, double precision, double precision, name, interval, time, time, jsonb) IS 'when lstm_maintain is to retrain a model: as soon as any of the reasons holds, but not more often than, and only between the hours';
 COMMENT ON FUNCTION lstm_drop_policy(text) IS 'forgets when a model is to be retrained; false if it had no policy';
-COMMENT ON FUNCTION lstm_maintain() IS 'retrains those of your models whose policies give reason to; for a scheduler to call; a row for each policy: deployed, kept (the new version was not good enough), nothing, waits, busy (somebody else is at it) or failed';
+COMMENT ON FUNCTION lstm_maintain(boolean) IS 'retrains those of your models whose policies give reason to; for a scheduler to call; in the background, where background workers can be started, unless in_background says otherwise; a row for each policy: queued (a job was submitted), deployed, kept (the new version was not good enough), nothing, waits, busy (somebody else, or a job, is at it) or failed';
 
 CREATE VIEW lstm_policies WITH (security_barrier) AS
 SELECT m.model, p.new_rows, p.max_age, p.unknown_rate, p.class_psi, p.accuracy_drop, p.labeled_at,
@@ -1034,3 +1180,44 @@ AS 'MODULE_PATHNAME', 'pg_lstm_tag_row' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION lstm_refresh(regclass, name, text, name, name, bigint) IS 'answers rows of a table whose target column is null, or, with a column that keeps the version, whose answer is of another version than the live one; at most max_rows; returns how many';
 COMMENT ON PROCEDURE lstm_refresh_all(regclass, name, text, name, name, bigint) IS 'lstm_refresh in batches until nothing is left to do, each committed: what was done stays when it is interrupted, and the next call goes on from there';
 COMMENT ON FUNCTION lstm_tag_row() IS 'for a trigger BEFORE INSERT OR UPDATE FOR EACH ROW: lstm_tag_row(model, input column, target column [, version column]) answers new rows and those whose input has changed';
+
+/* Topics. */
+
+CREATE FUNCTION lstm_topics(relation regclass, input name, topics integer DEFAULT NULL, model text DEFAULT NULL,
+							options jsonb DEFAULT '{}')
+RETURNS TABLE (topic integer, rows bigint, share double precision, words text[], coherence double precision,
+			   examples text[], keys text[], version integer)
+AS 'MODULE_PATHNAME', 'pg_lstm_topics' LANGUAGE C VOLATILE PARALLEL UNSAFE COST 1000000 ROWS 20;
+CREATE FUNCTION lstm_topic(model text, input text)
+RETURNS TABLE (topic integer, probability real, rank integer, words text[])
+AS 'MODULE_PATHNAME', 'pg_lstm_topic' LANGUAGE C STABLE PARALLEL SAFE COST 5000 ROWS 20;
+CREATE FUNCTION lstm_topic(model text, input anyarray)
+RETURNS TABLE (topic integer, probability real, rank integer, words text[])
+AS 'MODULE_PATHNAME', 'pg_lstm_topic' LANGUAGE C STABLE PARALLEL SAFE COST 5000 ROWS 20;
+
+CREATE FUNCTION lstm_topics_report(model text, version integer DEFAULT NULL) RETURNS text
+AS 'MODULE_PATHNAME', 'pg_lstm_topics_report' LANGUAGE C STABLE PARALLEL RESTRICTED COST 5000;
+
+COMMENT ON FUNCTION lstm_topics_report(text, integer) IS 'the topics of the live version of a model that lstm_topics made, or of another one, as one HTML page: write it to a file and open that; it holds words and figures, and no text of any row';
+COMMENT ON FUNCTION lstm_topics(regclass, name, integer, text, jsonb) IS 'finds what the texts of a column are about: so many topics, or as many as there seem to be, each with its words, rows, coherence (NPMI of its words, -1 to 1) and the rows it is surest of; makes a model, or a new version of it, that tells them; topics that were there before keep their numbers, and topic 0 is rows without any word that could tell';
+COMMENT ON FUNCTION lstm_topic(text, text) IS 'the topics of a text by a model that lstm_topics made: each with its probability and its words, the most probable first';
+COMMENT ON FUNCTION lstm_topic(text, anyarray) IS 'the topics of a list of words by a model that lstm_topics made: each with its probability and its words, the most probable first';
+
+CREATE VIEW lstm_topics WITH (security_barrier) AS
+SELECT m.name AS model, v.version, v.version = m.live AS live, t.topic, t.rows, t.words, t.weights, t.coherence
+  FROM lstm_model m JOIN lstm_version v ON v.model = m.id,
+	   LATERAL pg_catalog.jsonb_to_recordset(v.topics)
+	   AS t(topic integer, rows bigint, words text[], weights real[], coherence double precision)
+ WHERE lstm_may_use(m.name);
+
+COMMENT ON VIEW lstm_topics IS 'topics of the models that you may use and that lstm_topics made';
+COMMENT ON COLUMN lstm_topics.model IS 'name of the model';
+COMMENT ON COLUMN lstm_topics.version IS 'number of the version';
+COMMENT ON COLUMN lstm_topics.live IS 'true for the version that answers';
+COMMENT ON COLUMN lstm_topics.topic IS 'number of the topic, which is also the label that lstm_predict answers; a topic keeps it from version to version';
+COMMENT ON COLUMN lstm_topics.rows IS 'rows of this topic, of those it was learned from';
+COMMENT ON COLUMN lstm_topics.words IS 'words that are typical of it and go together, the most typical first';
+COMMENT ON COLUMN lstm_topics.weights IS 'how typical each is: its share of the topic''s words times the logarithm of how much larger that is than its share of all words';
+COMMENT ON COLUMN lstm_topics.coherence IS 'how much the words stand in the same rows: mean NPMI of their pairs, -1 (never) over 0 (as by chance) to 1 (always)';
+
+GRANT SELECT ON lstm_topics TO PUBLIC;

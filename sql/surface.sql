@@ -26,8 +26,10 @@ SELECT c.relname, a.attnum AS n, a.attname, format_type(a.atttypid, a.atttypmod)
 SELECT count(*) > 0 AS is_loaded FROM lstm_doctor();
 SELECT name, vartype, unit, boot_val, min_val, context, short_desc <> '' AS is_described
   FROM pg_settings WHERE name LIKE 'pg\_lstm.%' ORDER BY name COLLATE "C";
-SET pg_lstm.no_such_setting = 1;
-SET pg_lstm.cache_size = 0;
+-- A setting that we do not have: an error since 15 lets us reserve the prefix.
+SELECT string_agg(e, ' ') = CASE WHEN current_setting('server_version_num')::integer < 150000 THEN 'no error'
+	ELSE '42602: invalid configuration parameter name "pg_lstm.no_such_setting" DETAIL: "pg_lstm" is a reserved prefix.' END AS is_as_expected
+  FROM error_of('SET LOCAL pg_lstm.no_such_setting = 1') e;
 
 -- Members without a comment: none.  Row types, array types and toast tables
 -- speak through what they belong to; rules and constraints have no members.

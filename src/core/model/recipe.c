@@ -130,8 +130,8 @@ resolve_language(NnOptions *options, const NnDataShape *shape)
 			 (options->order_by[0] != '\0' || shape->n_tokens > 60 * shape->n_rows));
 	SET_AUTO(documents, shape->is_character || shape->is_given || shape->n_rows < NN_RECIPE_DOCUMENT_TEXTS ? 0 :
 			 NN_RECIPE_DOCUMENT);
-	SET_AUTO(bptt, shape->is_character ? 100 : 35);
-	SET_AUTO(batch, is_small ? 16 : 32);
+	SET_AUTO(bptt, shape->is_character ? 64 : 35);
+	SET_AUTO(batch, is_small || shape->is_character ? 16 : 32);
 	SET_AUTO(epochs, shape->is_character ? 12 : shape->n_tokens < 3000000 ? 16 : 5);
 	SET_AUTO(rate, shape->is_character ? 2e-3 : 2e-3);
 	SET_AUTO(rate_embedding, options->rate);

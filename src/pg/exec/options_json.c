@@ -31,7 +31,7 @@ lstm_option_kind_name(NnOptionKind kind)
 }
 
 static const NnOptionInfo *
-find_option(const char *name)
+option_named(const char *name)
 {
 	int			n;
 	const NnOptionInfo *table = nn_options_table(&n);
@@ -47,7 +47,7 @@ find_option(const char *name)
 static void
 check_task(const char *name, NnTask task)
 {
-	const NnOptionInfo *info = find_option(name);
+	const NnOptionInfo *info = option_named(name);
 
 	/* An unknown option is core's error, which names the nearest. */
 	if (info != NULL && (info->tasks & (1u << task)) == 0)

@@ -286,7 +286,7 @@ lstm_json_split(StringInfo json, const NnSplit *split)
 	lstm_json_key(json, "split");
 	appendStringInfo(json, "{\"share\": %.17g, \"exceptions\": [", split->share);
 	for (int64 i = 0; i < split->n_exceptions; i++)
-		appendStringInfo(json, "%s\"%016" INT64_MODIFIER "x\"", i > 0 ? ", " : "", (uint64) split->exception[i]);
+		appendStringInfo(json, "%s\"%016llx\"", i > 0 ? ", " : "", (unsigned long long) split->exception[i]);
 	appendStringInfoString(json, "]}");
 }
 

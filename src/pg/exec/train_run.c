@@ -39,8 +39,8 @@ const LstmTrainHelpers *lstm_train_helpers = NULL;
 
 /* ---- describe ----------------------------------------------------------------- */
 
-static void
-check_model(LstmTrainRun *run)
+void
+lstm_train_check_model(const LstmTrainRun *run)
 {
 	LstmModelRow row;
 
@@ -67,10 +67,10 @@ lstm_train_describe(LstmTrainRun *run, const LstmTrainRequest *request)
 				 request->target != NULL ? request->target : request->input);
 	lstm_options_read(request->options, run->task, &run->options);
 	if (run->options.where[0] != '\0')
-		lstm_check_condition(run->options.where);
+		lstm_check_condition(run->options.where, "option \"where\"");
 	if (run->options.order_by[0] != '\0')
 		lstm_source_order(&run->source, run->options.order_by);
-	check_model(run);
+	lstm_train_check_model(run);
 }
 
 /* ---- read ----------------------------------------------------------------------- */
@@ -112,9 +112,8 @@ start_warm(LstmTrainRun *run)
 	lstm_check(nn_learner_warm_start(run->learner, model, &err), &err);
 }
 
-/* The version that a retraining goes on from. */
-static void
-go_on(LstmTrainRun *run)
+void
+lstm_train_go_on(LstmTrainRun *run)
 {
 	const LstmAgain *again = run->request->again;
 	NnError		err = {0};
@@ -240,6 +239,8 @@ choose_members(LstmTrainRun *run)
 	while (n > 1 && run->plan.peak_bytes + nn_learner_team_bytes(run->learner, n) > limit)
 		n--;
 	run->help.n_members = n;
+	run->help.workers = run->options.workers;
+	run->help.is_job = run->progress.job != 0;
 	run->plan.peak_bytes += nn_learner_team_bytes(run->learner, n);
 	if (n > 1)
 		run->plan.seconds *= lstm_train_helpers->share_of_time(n, run->plan.n_shards);
@@ -293,7 +294,7 @@ lstm_train_read(LstmTrainRun *run)
 {
 	lstm_progress_phase(&run->progress, LSTM_PHASE_READING);
 	start_warm(run);
-	go_on(run);
+	lstm_train_go_on(run);
 	run->n_skipped = read_all(run, &run->source, run->options.where, run->read_as, add_row);
 	read_vectors(run);
 }
@@ -328,7 +329,8 @@ lstm_train_rows(LstmTrainRun *run, const NnLearnReport **report, NnError *err)
 				(errmsg("training with %d of %d workers", run->help.n_members, run->n_wanted),
 				 errdetail("Memory for more would pass pg_lstm.train_memory."),
 				 errhint("Raise pg_lstm.train_memory. The result is the same with any number of workers.")));
-	if (run->help.n_members > 1)
+	/* also alone: it has a place among those who train */
+	if (lstm_train_helpers != NULL)
 		nn_learner_train_by(run->learner, lstm_train_helpers->train, &run->help);
 	lstm_progress_phase(&run->progress, LSTM_PHASE_TRAINING);
 	return nn_learner_train(run->learner, report, err);
@@ -441,15 +443,31 @@ facts_json(const LstmTrainRun *run)
 	return json.data;
 }
 
+static bytea *
+measured_bytes(LstmTrainRun *run)
+{
+	const NnArray *measured = nn_learner_measured(run->learner);
+
+	return measured->n > 0 ? bytes_of(measured) : NULL;
+}
+
+void
+lstm_train_outcome(LstmTrainRun *run, const NnLearnReport *report, LstmTrained *trained)
+{
+	*trained = (LstmTrained)
+	{
+		run->model, &run->source, &run->options, run->learner, report, measured_bytes(run)
+	};
+}
+
 /* Checks that it breaks keep a version from going live, and whatever a retraining finds. */
 static bool
-may_go_live(LstmTrainRun *run, const NnLearnReport *report, bytea *measured)
+may_go_live(LstmTrainRun *run, const LstmTrained *trained)
 {
 	const LstmAgain *again = run->request->again;
-	LstmTrained trained = {run->model, &run->source, &run->options, run->learner, report, measured};
 
 	if (again != NULL)
-		return again->may_go_live(again->ctx, &trained);
+		return again->may_go_live(again->ctx, trained);
 	return lstm_may_go_live(run->model, nn_learner_model(run->learner));
 }
 
@@ -462,9 +480,10 @@ input_kind_name(NnValueKind kind)
 static void
 store(LstmTrainRun *run, const NnLearnReport *report, LstmTrainResult *result)
 {
-	const NnArray *measured = nn_learner_measured(run->learner);
 	LstmNewVersion version = {0};
+	LstmTrained trained;
 
+	lstm_train_outcome(run, report, &trained);
 	version.model = run->model;
 	version.task = nn_task_name(run->task);
 	version.input_kind = input_kind_name(run->source.input_kind);
@@ -480,10 +499,11 @@ store(LstmTrainRun *run, const NnLearnReport *report, LstmTrainResult *result)
 	version.epochs = result->n_epochs;
 	version.seconds = result->seconds;
 	version.weights = file_bytes(run);
-	version.measured = measured->n > 0 ? bytes_of(measured) : NULL;
+	version.measured = trained.measured;
 	version.epoch = report->train.epoch;
 	version.held_out = held_out_bytes(run, report);
-	version.stays_back = !may_go_live(run, report, version.measured);
+	version.topics = run->topics;
+	version.stays_back = !may_go_live(run, &trained);
 	result->version = lstm_save_version(&version);
 	if (IsTransactionBlock() && !version.stays_back)
 		ereport(NOTICE,

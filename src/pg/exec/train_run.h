@@ -55,7 +55,10 @@ typedef struct LstmTrainResult
 /* A run's training by several processes. */
 typedef struct LstmTrainHelp
 {
-	int			n_members;		/* wanted, this process included */
+	int			n_members;		/* wanted, this process included; out: how many there were */
+	int			workers;		/* the option, or NN_AUTO */
+	bool		is_job;			/* this process has its place, and no transaction */
+	bool		is_broken;		/* out, of a job: a worker has ended, so the training was not */
 	Size		used_bytes;		/* out: the most that they held beside this process's own memory */
 } LstmTrainHelp;
 

@@ -50,11 +50,15 @@ typedef struct LstmTrainRun
 	int			n_wanted;		/* processes, if memory were no matter */
 	LstmTrainHelp help;
 	double		started;
+	const char *topics;			/* what topics its labels are, as JSON; NULL: none (exec/topics.h) */
 } LstmTrainRun;
 
 /* A run that is zeroed but for keeper, is_alone, on_poll, and job and role in progress. */
 extern void lstm_train_describe(LstmTrainRun *run, const LstmTrainRequest *request);
 extern void lstm_train_begin(LstmTrainRun *run, const LstmTrainRequest *request);
+
+/* Error unless the run may make its model, or a new version of it. */
+extern void lstm_train_check_model(const LstmTrainRun *run);
 
 /* The same without the source: task, model, options and source are filled already. */
 extern void lstm_train_begin_again(LstmTrainRun *run, const LstmTrainRequest *request);
@@ -62,6 +66,7 @@ extern void lstm_train_begin_again(LstmTrainRun *run, const LstmTrainRequest *re
 extern void lstm_train_read(LstmTrainRun *run);
 
 /* What lstm_train_read() does with what a keeper has kept; in the order in which it was kept. */
+extern void lstm_train_go_on(LstmTrainRun *run);
 extern void lstm_train_read_warm(LstmTrainRun *run, bytea *weights);
 extern NnStatus lstm_train_read_row(LstmTrainRun *run, const NnValue *input, const NnTarget *target, NnError *err);
 extern NnStatus lstm_train_read_vector(LstmTrainRun *run, const NnValue *vector, const NnTarget *word, NnError *err);
@@ -71,6 +76,9 @@ pg_noreturn extern void lstm_train_throw(const NnError *err);
 
 extern void lstm_train_plan_rows(LstmTrainRun *run);
 extern NnStatus lstm_train_rows(LstmTrainRun *run, const NnLearnReport **report, NnError *err);
+
+/* As what is asked whether it may go live. */
+extern void lstm_train_outcome(LstmTrainRun *run, const NnLearnReport *report, LstmTrained *trained);
 
 /* What result points to is in the context result_context. */
 extern void lstm_train_finish(LstmTrainRun *run, const NnLearnReport *report, MemoryContext result_context,

@@ -28,6 +28,27 @@ lstm_row_begin(LstmRowBuilder *row, FunctionCallInfo fcinfo)
 	row->n = 0;
 }
 
+/* The columns of a set's rows, in the current context: those of a composite type, or one. */
+static TupleDesc
+set_columns(FunctionCallInfo fcinfo)
+{
+	TupleDesc	desc;
+	Oid			type;
+
+	switch (get_call_result_type(fcinfo, &type, &desc))
+	{
+		case TYPEFUNC_COMPOSITE:
+			return CreateTupleDescCopy(desc);
+		case TYPEFUNC_SCALAR:
+			desc = CreateTemplateTupleDesc(1);
+			TupleDescInitEntry(desc, 1, NULL, type, -1, 0);
+			return desc;
+		default:
+			elog(ERROR, "return type must be a row type or a scalar one");
+	}
+	return NULL;
+}
+
 /* As InitMaterializedSRF of newer servers. */
 Tuplestorestate *
 lstm_set_begin(LstmRowBuilder *row, FunctionCallInfo fcinfo)
@@ -46,10 +67,8 @@ lstm_set_begin(LstmRowBuilder *row, FunctionCallInfo fcinfo)
 				 errmsg("materialize mode required, but it is not allowed in this context")));
 
 	old = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
-	if (get_call_result_type(fcinfo, NULL, &row->desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
+	row->desc = set_columns(fcinfo);
 	Assert(row->desc->natts <= LSTM_MAX_COLUMNS);
-	row->desc = CreateTupleDescCopy(row->desc);
 	row->n = 0;
 	set = tuplestore_begin_heap((info->allowedModes & SFRM_Materialize_Random) != 0, false, work_mem);
 	info->returnMode = SFRM_Materialize;

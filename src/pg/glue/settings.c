@@ -39,8 +39,8 @@ lstm_settings_define(void)
 							PGC_USERSET, GUC_UNIT_MB,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("pg_lstm.max_workers",
-							"Processes that train one model together, the session among them; jobs that run at a time.",
-							"Together for trainings of more than about a second whose option \"workers\" says nothing; never more than there are processors or shards of a batch. The result does not depend on it.",
+							"Processes that train at a time, in jobs and sessions together.",
+							"Several train one model together if that takes more than about a second and the option \"workers\" says nothing else; never more than there are processors or shards of a batch. Jobs wait for a place; a session that finds none trains alone. The result does not depend on it.",
 							&lstm_max_workers,
 							2, 1, 64,
 							PGC_USERSET, 0,

@@ -87,7 +87,7 @@ extern void lstm_run_command(const char *command);
  * (the only use of format).  nulls as for SPI_execute_with_args.  Returns the
  * number of rows, which are in SPI_tuptable if the statement returns any.
  */
-#define LSTM_MAX_ARGS 16
+#define LSTM_MAX_ARGS 17
 
 typedef struct LstmArgs
 {

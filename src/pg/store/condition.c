@@ -4,7 +4,8 @@
  * The condition stands in parentheses in the source query.  We parse the same
  * parentheses in the smallest query there is and look whether anything but the
  * condition came out of it: a closing parenthesis in the text could begin a
- * UNION, a LIMIT or another statement.  Names and rights are not looked at;
+ * UNION, a LIMIT or another statement.  And once more without them, where a parenthesis
+ * that closes ours has none to close.  Names and rights are not looked at;
  * the query runs as the caller.
  */
 #include "glue/compat.h"
@@ -13,22 +14,28 @@
 
 #include "store/source.h"
 
-#define PREFIX "SELECT 1 WHERE ("
+#define PREFIX "SELECT 1 WHERE "
+
+typedef struct Checked
+{
+	const char *query;
+	const char *what;
+} Checked;
 
 /* The parser's cursor is in our query, not in the statement that the user typed. */
 static void
 condition_error(void *arg)
 {
-	const char *query = arg;
+	const Checked *checked = arg;
 	int			position = geterrposition();
 
 	if (position > 0)
 	{
 		errposition(0);
 		internalerrposition(position);
-		internalerrquery(query);
+		internalerrquery(checked->query);
 	}
-	errcontext("option \"where\"");
+	errcontext("%s", checked->what);
 }
 
 static bool
@@ -50,23 +57,29 @@ is_bare_condition(List *statements)
 		select->withClause == NULL;
 }
 
-void
-lstm_check_condition(const char *condition)
+/* Is the query, which ends with the condition, that and nothing more? */
+static bool
+parses_as_condition(const char *query, const char *what)
 {
-	ErrorContextCallback callback;
-	char	   *query = psprintf(PREFIX "%s\n)", condition);
-	List	   *statements;
+	Checked		checked = {query, what};
+	ErrorContextCallback callback = {error_context_stack, condition_error, &checked};
+	bool		is_bare;
 
-	callback.callback = condition_error;
-	callback.arg = query;
-	callback.previous = error_context_stack;
 	error_context_stack = &callback;
-	statements = lstm_raw_parse(query);
-	if (!is_bare_condition(statements))
+	is_bare = is_bare_condition(lstm_raw_parse(query));
+	error_context_stack = callback.previous;
+	return is_bare;
+}
+
+/* With and without parentheses: what is balanced in both is balanced by itself. */
+void
+lstm_check_condition(const char *condition, const char *what)
+{
+	if (!parses_as_condition(psprintf(PREFIX "(%s\n)", condition), what) ||
+		!parses_as_condition(psprintf(PREFIX "%s\n", condition), what))
 		ereport(ERROR,
 				(errcode(ERRCODE_SYNTAX_ERROR),
-				 errmsg("option \"where\" is not one condition"),
+				 errmsg("%s is not one condition", what),
 				 errdetail("It is \"%s\".", condition),
 				 errhint("Give what would stand behind WHERE, without the word.")));
-	error_context_stack = callback.previous;
 }

@@ -9,20 +9,15 @@
 
 #include <math.h>
 
-#include "access/genam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
 
 #include "glue/errors.h"
 #include "store/catalog.h"
@@ -142,40 +137,6 @@ is_same(const LstmCut *a, const LstmCut *b)
 
 /* ---- reading for answers ------------------------------------------------------------- */
 
-/* A column of the version's row, copied; NULL if it is NULL, or has another type than it should. */
-static struct varlena *
-read_column(const LstmRef *ref, const char *name, Oid type)
-{
-	LstmReadSnapshot read = lstm_snapshot_begin();
-	Relation	rel = table_open(lstm_catalog()->version, AccessShareLock);
-	TupleDesc	desc = RelationGetDescr(rel);
-	AttrNumber	column = get_attnum(RelationGetRelid(rel), name);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	struct varlena *copy = NULL;
-
-	lstm_rows_check(rel);
-	ScanKeyInit(&keys[0], Anum_lstm_version_model, BTEqualStrategyNumber, F_UUID_EQ,
-				UUIDPGetDatum(&ref->model));
-	ScanKeyInit(&keys[1], Anum_lstm_version_version, BTEqualStrategyNumber, F_INT4EQ,
-				Int32GetDatum(ref->version));
-	scan = systable_beginscan(rel, lstm_catalog()->version_pkey, true, read.snapshot, 2, keys);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple) && column > 0 && TupleDescAttr(desc, column - 1)->atttypid == type)
-	{
-		bool		is_null;
-		Datum		value = heap_getattr(tuple, column, desc, &is_null);
-
-		if (!is_null)
-			copy = pg_detoast_datum_copy((struct varlena *) DatumGetPointer(value));
-	}
-	systable_endscan(scan);
-	table_close(rel, AccessShareLock);
-	lstm_snapshot_end(&read);
-	return copy;
-}
-
 const LstmCuts *
 lstm_cuts_of(const LstmRef *ref)
 {
@@ -194,7 +155,7 @@ lstm_cuts_of(const LstmRef *ref)
 	remembered = NULL;
 	MemoryContextReset(context);
 	old = MemoryContextSwitchTo(context);
-	remembered = read_json((Jsonb *) read_column(ref, "cuts", JSONBOID));
+	remembered = read_json((Jsonb *) lstm_rows_version_column(ref, "cuts", JSONBOID));
 	MemoryContextSwitchTo(old);
 	lookup = ref->lookup;
 	return remembered;
@@ -231,7 +192,7 @@ lstm_cut_unlike(const LstmCuts *cuts)
 bytea *
 lstm_read_held_out(const LstmRef *ref)
 {
-	return ref->is_shipped ? NULL : (bytea *) read_column(ref, "held_out", BYTEAOID);
+	return ref->is_shipped ? NULL : (bytea *) lstm_rows_version_column(ref, "held_out", BYTEAOID);
 }
 
 /* ---- changing ---------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include "utils/datum.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
+#include "utils/timestamp.h"
 
 #include "store/catalog.h"
 #include "store/history.h"

@@ -11,6 +11,7 @@
 #include "utils/builtins.h"
 #include "utils/float.h"
 #include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -261,6 +262,38 @@ lstm_rows_version(LstmRef *ref, int version, bytea **weights, Jsonb **options, J
 	table_close(rel, AccessShareLock);
 	lstm_snapshot_end(&read);
 	return HeapTupleIsValid(tuple);
+}
+
+struct varlena *
+lstm_rows_version_column(const LstmRef *ref, const char *name, Oid type)
+{
+	LstmReadSnapshot read = lstm_snapshot_begin();
+	Relation	rel = open_table(lstm_catalog()->version);
+	TupleDesc	desc = RelationGetDescr(rel);
+	AttrNumber	column = get_attnum(RelationGetRelid(rel), name);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	struct varlena *copy = NULL;
+
+	ScanKeyInit(&keys[0], Anum_lstm_version_model, BTEqualStrategyNumber, F_UUID_EQ,
+				UUIDPGetDatum(&ref->model));
+	ScanKeyInit(&keys[1], Anum_lstm_version_version, BTEqualStrategyNumber, F_INT4EQ,
+				Int32GetDatum(ref->version));
+	scan = systable_beginscan(rel, lstm_catalog()->version_pkey, true, read.snapshot, 2, keys);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple) && column > 0 && TupleDescAttr(desc, column - 1)->atttypid == type)
+	{
+		bool		is_null;
+		Datum		value = heap_getattr(tuple, column, desc, &is_null);
+
+		if (!is_null)
+			copy = pg_detoast_datum_copy((struct varlena *) DatumGetPointer(value));
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+	lstm_snapshot_end(&read);
+	return copy;
 }
 
 bool

@@ -56,6 +56,9 @@ extern void lstm_rows_end_models(LstmModelScan *scan);
  */
 extern bool lstm_rows_version(LstmRef *ref, int version, bytea **weights, Jsonb **options, Jsonb **facts);
 
+/* A column of the row of ref's version, copied; NULL if it is NULL, or of another type than it should be. */
+extern struct varlena *lstm_rows_version_column(const LstmRef *ref, const char *name, Oid type);
+
 /* The versions with a digest: found() is told of each until it says true, which comes back. */
 extern bool lstm_rows_with_digest(const char *digest, bool (*found) (const pg_uuid_t *model, int version, void *arg),
 								  void *arg);
