@@ -287,7 +287,7 @@ part_tap()
 	rm -rf "$state/tap"
 	mkdir -p "$state/tap/src" "$state/tap/run"
 	give_to_server "$state/tap" "$state/tap/run"
-	cp -R "$here/t" "$here/scripts" "$here/models" "$here/README.md" "$state/tap/src/"
+	cp -R "$here/t" "$here/scripts" "$here/models" "$here/doc" "$here/README.md" "$state/tap/src/"
 	[ ! -d "$here/test/golden" ] || cp -R "$here/test/golden" "$state/tap/src/"
 	{
 		extension_settings
