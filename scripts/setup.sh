@@ -72,6 +72,11 @@ find_missing()
 	then
 		wanted="$wanted libonnx-testdata"
 		command -v pg_bsd_indent >/dev/null || wanted="$wanted pg-bsd-indent"
+		# t/090_report.pl looks at pages in it; only Debian has it as a package.
+		if is_available chromium
+		then
+			wanted="$wanted chromium"
+		fi
 		# clang's run-time library has a package of its own in newer releases.
 		if is_available libclang-rt-dev
 		then
