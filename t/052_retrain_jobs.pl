@@ -12,7 +12,8 @@ use Test::More;
 use Time::HiRes qw(sleep);
 
 # Some seconds of training with checkpoints all along, and again for the refit, by as many processes as may.
-my $options = q{'{"epochs": 25, "hidden": 24, "patience": 0, "refit": true, "workers": 4, "shards": 4}'};
+my $options = q{'{"epochs": 80, "hidden": 24, "patience": 0, "refit": true, "workers": 4, "shards": 4}'};
+my $longer = q{'{"epochs": 150, "hidden": 24, "patience": 0, "refit": false, "workers": 4, "shards": 4}'};
 my $long = q{'{"epochs": 1000, "hidden": 24, "patience": 0, "workers": 4, "shards": 4}'};
 my $node = new_node('retrain_jobs', preload(), 'restart_after_crash = on', 'autovacuum = off', 'max_worker_processes = 12',
 	'pg_lstm.checkpoint_interval = 0', 'pg_lstm.max_workers = 2');
@@ -87,6 +88,7 @@ for my $n (3, 1, 2)
 	ok($node->poll_query_until('postgres', "SELECT state IN ('running', 'done') AND pid IS DISTINCT FROM $pid FROM lstm_jobs WHERE job = $job"), "for $n: it goes on");
 	ok($node->poll_query_until('postgres', "SELECT ($team) = $n OR EXISTS (SELECT FROM lstm_jobs WHERE state = 'done')"), "for $n: as so many processes");
 }
+set_workers(2);
 is($node->safe_psql('postgres', "SELECT lstm_wait($job, '180 s')"), 'done', 'it comes to its end');
 is(made('m', 2), $reference, 'the bytes, the figures and the decision of lstm_retrain()');
 like($node->safe_psql('postgres', 'SELECT last_result FROM lstm_policies'), qr/^deployed: There are 200 new rows\. It is not worse/, 'the policy knows');
@@ -125,8 +127,8 @@ is($node->safe_psql('postgres', "SELECT version, champion, went_live, reason FRO
 # ---- workers end ------------------------------------------------------------------------------------------------------
 
 $node->safe_psql('postgres', q{SELECT lstm_drop_policy('m'); ALTER TABLE kept RENAME TO ticket; CREATE OR REPLACE VIEW source AS SELECT body, cause FROM ticket WHERE id <= 500});
-$node->safe_psql('postgres', "SELECT lstm_train('source', 'body', 'cause', 'trained', options => $options)");
-$job = $node->safe_psql('postgres', "SELECT lstm_submit('source', 'body', 'cause', 'by_job', options => $options)");
+$node->safe_psql('postgres', "SELECT lstm_train('source', 'body', 'cause', 'trained', options => $longer)");
+$job = $node->safe_psql('postgres', "SELECT lstm_submit('source', 'body', 'cause', 'by_job', options => $longer)");
 for my $round (1 .. 2)
 {
 	ok(wait_for_checkpoint($job), "round $round: a checkpoint was written");
