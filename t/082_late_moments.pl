@@ -33,13 +33,13 @@ my $left = q{SELECT 'left', (SELECT count(*) FROM lstm_version) || ' versions, '
 foreach my $case (
 	[ 'lstm_suspects', q{SELECT count(*) FROM lstm_suspects('m', key => 'id', relation => 'many')}, 150, 400, 1200, 2000 ],
 	[ 'lstm_ask', q{SELECT count(*) FROM lstm_ask('m', 'many', 2000)}, 50, 200, 500, 900 ],
-	[ 'lstm_drift', q{SELECT count(*) FROM lstm_drift('m', 'many')}, 20, 100, 200, 300 ],
+	[ 'lstm_drift', q{SELECT count(*) FROM lstm_drift('m', 'many')}, 5, 15, 30, 200 ],
 	[ 'lstm_retrain', q{SELECT lstm_retrain('m', '{"epochs": 1000}')}, 20, 100, 300, 1200 ],
 	[ 'lstm_maintain', q{SELECT * FROM lstm_maintain(false)}, 100, 700 ],
 	[ 'lstm_refresh', q{SELECT lstm_refresh('many', 'answer', 'm', input => 'body', version => 'version')}, 20, 150, 300, 500 ],
 	[ 'lstm_tag_row', q{UPDATE many SET body = body || '.'}, 50, 300, 500 ],
-	[ 'lstm_evaluate', q{SELECT rows FROM lstm_evaluate('m', 'many', 'body', 'cause')}, 20, 100, 200, 300 ],
-	[ 'lstm_estimate', q{SELECT rows FROM lstm_estimate('many', 'body', 'cause')}, 20, 100, 150 ])
+	[ 'lstm_evaluate', q{SELECT rows FROM lstm_evaluate('m', 'many', 'body', 'cause')}, 10, 30, 100, 300 ],
+	[ 'lstm_estimate', q{SELECT rows FROM lstm_estimate('many', 'body', 'cause')}, 5, 10, 20, 100 ])
 {
 	my ($what, $sql, @timeouts_ms) = @$case;
 	my ($out, $err) = ('', '');
