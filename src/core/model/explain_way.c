@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "kern/kern.h"
+#include "text/sort.h"
 
 /* Points stand at whole numbers of 0 ... GRID. */
 #define GRID		(1 << 20)	/* a number of single precision holds each */
@@ -415,42 +416,30 @@ share_out(const Walking *walking, const Walk *walk)
 
 /* ---- groups ---------------------------------------------------------------------------------- */
 
-/* Inputs by descending length, ties as given. */
+/* The longer first, ties as given. */
+static int
+is_longer(int32_t a, int32_t b, const void *context)
+{
+	const NnExplainer *explainer = context;
+	int64_t		length_a = nn_explain_length(explainer, a);
+	int64_t		length_b = nn_explain_length(explainer, b);
+
+	return length_a != length_b ? length_a > length_b : a < b;
+}
+
 static NnStatus
 sort_inputs(const NnExplainer *explainer, int32_t **order, NnError *err)
 {
 	size_t		n = (size_t) explainer->n;
-	int32_t    *item = NN_TAKE(explainer->scratch, int32_t, n);
-	int32_t    *spare = NN_TAKE(explainer->scratch, int32_t, n);
+	NnStatus	status;
 
-	if (item == NULL || spare == NULL)
+	*order = NN_TAKE(explainer->scratch, int32_t, n);
+	if (*order == NULL)
 		return out_of_memory(err);
 	for (size_t i = 0; i < n; i++)
-		item[i] = (int32_t) i;
-	for (size_t width = 1; width < n; width *= 2)
-	{
-		int32_t    *from = item;
-
-		for (size_t start = 0; start < n; start += 2 * width)
-		{
-			size_t		middle = start + width < n ? start + width : n;
-			size_t		stop = start + 2 * width < n ? start + 2 * width : n;
-			size_t		a = start,
-						b = middle;
-
-			for (size_t i = start; i < stop; i++)
-			{
-				bool		is_left = a < middle &&
-				(b >= stop || nn_explain_length(explainer, from[a]) >= nn_explain_length(explainer, from[b]));
-
-				spare[i] = is_left ? from[a++] : from[b++];
-			}
-		}
-		item = spare;
-		spare = from;
-	}
-	*order = item;
-	return NN_OK;
+		(*order)[i] = (int32_t) i;
+	status = nn_sort_numbers(*order, n, is_longer, explainer, nn_arena_env(explainer->scratch));
+	return status == NN_OK ? NN_OK : nn_fail(err, status, "%s", nn_status_text(status));
 }
 
 /* How many of the inputs make the next group. */

@@ -13,9 +13,9 @@
  * 3. Overlap.  A part of a longer finding whose forms have most of its rows tells nothing beside it.
  *    From the surest on, neither does one that shares a word with another and has most
  *    of its rows inside that one's.  Forms of the same words are one finding.
- * 4. Shares, counted over all forms.
+ * 4. Shares, counted over all forms (phrase_tell.c).
  */
-#include "topic/phrase_find.h"
+#include "topic/phrase_search.h"
 
 #include <math.h>
 #include <string.h>
@@ -34,32 +34,6 @@
 
 /* Of phrases in more rows it is not asked whether they could be found. */
 #define MAX_RARE		1000
-
-/* In the place of a finding's number. */
-#define NO_GROUP		(-1)
-
-typedef struct Candidate
-{
-	int32_t		phrase;
-	double		g;				/* of the test, for order */
-	double		p;				/* corrected */
-	double		net;			/* sum over its places of their weight, as a share of the row's positive one */
-	double		even;			/* what that would be if all words of a row weighed alike */
-	int32_t		group;			/* the finding that it is told with, or NO_GROUP */
-} Candidate;
-
-typedef struct Search
-{
-	NnPhrases  *phrases;
-	const NnFindingOptions *options;
-	NnArena    *arena;
-	Candidate  *candidate;
-	int32_t		n;
-	int64_t		n_tests;
-	int32_t    *of_phrase;		/* the candidate of a phrase, or -1 */
-	bool	   *is_mark;		/* of a phrase: a word of the cohort that does not speak for the label */
-	int32_t    *common;			/* (n, n) rows of the cohort that have both */
-} Search;
 
 static NnStatus
 out_of_memory(NnError *err)
@@ -87,7 +61,7 @@ n_compared(const NnPhrase *phrase)
 
 /* The fewest rows with which a phrase could be found. */
 static int32_t
-least_rows(const Search *search)
+least_rows(const NnPhraseSearch *search)
 {
 	const NnPhrases *phrases = search->phrases;
 	int64_t		n_with[MAX_RARE + 1] = {0}; /* phrases in so many rows */
@@ -115,7 +89,7 @@ least_rows(const Search *search)
 }
 
 static NnStatus
-test_phrases(Search *search, NnError *err)
+test_phrases(NnPhraseSearch *search, NnError *err)
 {
 	NnPhrases  *phrases = search->phrases;
 	int32_t		least = least_rows(search);
@@ -124,7 +98,7 @@ test_phrases(Search *search, NnError *err)
 	int32_t    *order = NN_TAKE(search->arena, int32_t, (size_t) n_phrases);
 	int32_t		n = 0;
 
-	search->candidate = NN_TAKE(search->arena, Candidate, (size_t) n_phrases);
+	search->candidate = NN_TAKE(search->arena, NnPhraseCandidate, (size_t) n_phrases);
 	if (n_phrases > 0 && (p == NULL || order == NULL || search->candidate == NULL))
 		return out_of_memory(err);
 	for (int32_t i = 0; i < n_phrases; i++)
@@ -135,9 +109,9 @@ test_phrases(Search *search, NnError *err)
 		NN_TRY(nn_phrase_poll(phrases, 64, err));
 		if (n_compared(phrase) < least)
 			continue;
-		search->candidate[n] = (Candidate)
+		search->candidate[n] = (NnPhraseCandidate)
 		{
-			.phrase = i, .g = nn_g_statistic(&samples), .group = NO_GROUP
+			.phrase = i, .g = nn_g_statistic(&samples), .group = NN_NO_GROUP
 		};
 		p[n++] = nn_share_test(&samples, NN_FIRST_MORE);
 	}
@@ -155,7 +129,7 @@ test_phrases(Search *search, NnError *err)
 /* ---- 2. what speaks for the label ------------------------------------------------------ */
 
 static NnStatus
-index_candidates(Search *search, NnError *err)
+index_candidates(NnPhraseSearch *search, NnError *err)
 {
 	size_t		n_phrases = search->phrases->phrases.n;
 
@@ -194,7 +168,7 @@ count_row_words(const NnPhrases *phrases, int32_t row)
 }
 
 static NnStatus
-weigh_candidates(Search *search, NnError *err)
+weigh_candidates(NnPhraseSearch *search, NnError *err)
 {
 	NnPhrases  *phrases = search->phrases;
 	const NnWeighed *weighed = phrases->weighed.data;
@@ -235,7 +209,7 @@ within_cohort(const NnPhrases *phrases, const NnPhrase *phrase)
 }
 
 static bool
-speaks_for_label(const Search *search, const Candidate *candidate)
+speaks_for_label(const NnPhraseSearch *search, const NnPhraseCandidate *candidate)
 {
 	NnTwoSamples samples = within_cohort(search->phrases, nn_phrase_get(search->phrases, candidate->phrase));
 
@@ -244,7 +218,7 @@ speaks_for_label(const Search *search, const Candidate *candidate)
 
 /* Is it a mark with a word more?  Then the mark has many more rows. */
 static bool
-inherits_mark(const Search *search, const Candidate *candidate)
+inherits_mark(const NnPhraseSearch *search, const NnPhraseCandidate *candidate)
 {
 	const int32_t *of_word = search->phrases->of_word.data;
 	const NnPhrase *phrase = nn_phrase_get(search->phrases, candidate->phrase);
@@ -263,7 +237,7 @@ inherits_mark(const Search *search, const Candidate *candidate)
 }
 
 static NnStatus
-keep_speaking(Search *search, NnError *err)
+keep_speaking(NnPhraseSearch *search, NnError *err)
 {
 	int32_t		kept = 0;
 
@@ -292,9 +266,9 @@ keep_speaking(Search *search, NnError *err)
 static int
 is_surer(int32_t a, int32_t b, const void *context)
 {
-	const Search *search = context;
-	const Candidate *x = &search->candidate[a];
-	const Candidate *y = &search->candidate[b];
+	const NnPhraseSearch *search = context;
+	const NnPhraseCandidate *x = &search->candidate[a];
+	const NnPhraseCandidate *y = &search->candidate[b];
 	int			n_x = nn_phrase_get(search->phrases, x->phrase)->n_words;
 	int			n_y = nn_phrase_get(search->phrases, y->phrase)->n_words;
 
@@ -306,17 +280,19 @@ is_surer(int32_t a, int32_t b, const void *context)
 }
 
 static NnStatus
-sort_candidates(Search *search, NnError *err)
+sort_candidates(NnPhraseSearch *search, NnError *err)
 {
 	int32_t    *order = NN_TAKE(search->arena, int32_t, (size_t) search->n);
-	Candidate  *sorted = NN_TAKE(search->arena, Candidate, (size_t) search->n);
+	NnPhraseCandidate *sorted = NN_TAKE(search->arena, NnPhraseCandidate, (size_t) search->n);
+	NnStatus	status;
 
 	if (search->n > 0 && (order == NULL || sorted == NULL))
 		return out_of_memory(err);
 	for (int32_t i = 0; i < search->n; i++)
 		order[i] = i;
-	if (nn_sort_numbers(order, (size_t) search->n, is_surer, search, &search->phrases->env) != NN_OK)
-		return out_of_memory(err);
+	status = nn_sort_numbers(order, (size_t) search->n, is_surer, search, &search->phrases->env);
+	if (status != NN_OK)
+		return nn_fail(err, status, "%s", nn_status_text(status));
 	for (int32_t i = 0; i < search->n; i++)
 		sorted[i] = search->candidate[order[i]];
 	search->candidate = sorted;
@@ -327,7 +303,7 @@ sort_candidates(Search *search, NnError *err)
 
 /* The candidates of one row of the cohort, each once; returns how many. */
 static int32_t
-candidates_of(const Search *search, int32_t row, int32_t *seen, int32_t *in_row)
+candidates_of(const NnPhraseSearch *search, int32_t row, int32_t *seen, int32_t *in_row)
 {
 	NnPhraseWalk walk;
 	int32_t		n = 0;
@@ -350,7 +326,7 @@ candidates_of(const Search *search, int32_t row, int32_t *seen, int32_t *in_row)
 }
 
 static NnStatus
-count_common(Search *search, NnError *err)
+count_common(NnPhraseSearch *search, NnError *err)
 {
 	size_t		n = (size_t) search->n;
 	int32_t    *seen = NN_TAKE(search->arena, int32_t, n);
@@ -380,7 +356,7 @@ count_common(Search *search, NnError *err)
 
 /* Are most of a's rows of the cohort b's? */
 static bool
-is_mostly_in(const Search *search, int32_t a, int32_t b)
+is_mostly_in(const NnPhraseSearch *search, int32_t a, int32_t b)
 {
 	size_t		n = (size_t) search->n;
 
@@ -389,7 +365,7 @@ is_mostly_in(const Search *search, int32_t a, int32_t b)
 
 /* Rows of the cohort that have c inside of a longer phrase, this one or another form of it. */
 static int64_t
-count_within(const Search *search, int32_t c, int32_t longer)
+count_within(const NnPhraseSearch *search, int32_t c, int32_t longer)
 {
 	int64_t		n = 0;
 
@@ -405,7 +381,7 @@ count_within(const Search *search, int32_t c, int32_t longer)
 }
 
 static bool
-is_part_of_longer(const Search *search, int32_t c)
+is_part_of_longer(const NnPhraseSearch *search, int32_t c)
 {
 	const int32_t *common = search->common + (size_t) c * (size_t) search->n;
 
@@ -421,11 +397,11 @@ is_part_of_longer(const Search *search, int32_t c)
 
 /* Does a surer finding tell of c already? */
 static bool
-is_told(const Search *search, int32_t c)
+is_told(const NnPhraseSearch *search, int32_t c)
 {
 	for (int32_t surer = 0; surer < c; surer++)
 	{
-		if (search->candidate[surer].group != NO_GROUP &&
+		if (search->candidate[surer].group != NN_NO_GROUP &&
 			nn_phrase_share_word(search->phrases, search->candidate[c].phrase, search->candidate[surer].phrase) &&
 			is_mostly_in(search, c, surer))
 			return true;
@@ -433,9 +409,9 @@ is_told(const Search *search, int32_t c)
 	return false;
 }
 
-/* The finding that c belongs to: as a form of it, or else a new one; NO_GROUP if it is not to be told. */
+/* The finding that c belongs to: as a form of it, or else a new one; NN_NO_GROUP if it is not to be told. */
 static int32_t
-group_of(const Search *search, int32_t c, const int32_t *first, int32_t n_groups)
+group_of(const NnPhraseSearch *search, int32_t c, const int32_t *first, int32_t n_groups)
 {
 	for (int32_t g = 0; g < n_groups; g++)
 	{
@@ -443,13 +419,13 @@ group_of(const Search *search, int32_t c, const int32_t *first, int32_t n_groups
 			return g;
 	}
 	if (n_groups == search->options->max_findings || is_part_of_longer(search, c) || is_told(search, c))
-		return NO_GROUP;
+		return NN_NO_GROUP;
 	return n_groups;
 }
 
 /* Candidates into groups; first (max_findings) is the surest of each.  Returns how many. */
 static int32_t
-group_candidates(Search *search, int32_t *first)
+group_candidates(NnPhraseSearch *search, int32_t *first)
 {
 	int32_t		n_groups = 0;
 
@@ -462,219 +438,13 @@ group_candidates(Search *search, int32_t *first)
 	return n_groups;
 }
 
-/* ---- 4. what is told ------------------------------------------------------------------------ */
-
-/* Rows that have a group in any form. */
-static NnStatus
-count_groups(Search *search, NnFindings *findings, NnError *err)
-{
-	int32_t    *last = NN_TAKE(search->arena, int32_t, (size_t) findings->n);
-
-	if (last == NULL && findings->n > 0)
-		return out_of_memory(err);
-	for (int g = 0; g < findings->n; g++)
-		last[g] = -1;
-	for (int32_t row = 0; row < nn_phrases_n_rows(search->phrases); row++)
-	{
-		NnPhraseWalk walk;
-
-		nn_phrase_walk(search->phrases, row, search->phrases->max_words, &walk);
-		NN_TRY(nn_phrase_poll(search->phrases, walk.at + 1, err));
-		while (nn_phrase_step(search->phrases, &walk))
-		{
-			for (int k = 1; k <= search->phrases->max_words && walk.begin[k] >= 0; k++)
-			{
-				int32_t		c = search->of_phrase[walk.begin[k]];
-				int32_t		g = c < 0 ? -1 : search->candidate[c].group;
-
-				if (g < 0 || last[g] == row)
-					continue;
-				last[g] = row;
-				findings->finding[g].n_rows[search->phrases->cell[row]]++;
-			}
-		}
-	}
-	return NN_OK;
-}
-
-/* What the groups have of one row: for each that is in it an example, whose share is that of all its places. */
-typedef struct RowShares
-{
-	NnPhraseExample *of_group;	/* (n groups); share is 0 between rows */
-	int64_t    *covered;		/* (n) from this place on all is counted */
-	int32_t    *touched;		/* the groups of the row */
-	int32_t		n_touched;
-} RowShares;
-
-static void
-share_place(const Search *search, const NnWeighed *weighed, int64_t at, int n_words, int32_t group, RowShares *shares)
-{
-	const float *weight = (const float *) search->phrases->weights.data + weighed->at;
-	NnPhraseExample *example = &shares->of_group[group];
-
-	if (example->row != weighed->row)
-	{
-		*example = (NnPhraseExample) {.row = weighed->row};
-		shares->covered[group] = INT64_MAX;
-		shares->touched[shares->n_touched++] = group;
-	}
-	for (int64_t i = at; i < at + n_words && i < shares->covered[group]; i++)
-		example->share += weight[i] > 0.0f ? weight[i] / weighed->positive : 0.0;
-	shares->covered[group] = at;
-	example->word = at;
-	example->n_words = n_words;
-}
-
-static void
-share_row(const Search *search, const NnWeighed *weighed, RowShares *shares)
-{
-	NnPhraseWalk walk;
-
-	shares->n_touched = 0;
-	nn_phrase_walk(search->phrases, weighed->row, search->phrases->max_words, &walk);
-	while (nn_phrase_step(search->phrases, &walk))
-	{
-		for (int k = 1; k <= search->phrases->max_words && walk.begin[k] >= 0; k++)
-		{
-			int32_t		c = search->of_phrase[walk.begin[k]];
-
-			if (c >= 0 && search->candidate[c].group >= 0)
-				share_place(search, weighed, walk.at, k, search->candidate[c].group, shares);
-		}
-	}
-}
-
-/* Among the examples of largest share, at most n_most, before those of a smaller one. */
-static void
-offer_example(NnPhraseExample *examples, int *n, int n_most, const NnPhraseExample *offered)
-{
-	int			at = *n;
-
-	if (at == n_most && (at == 0 || examples[at - 1].share >= offered->share))
-		return;
-	if (at < n_most)
-		(*n)++;
-	else
-		at--;
-	for (; at > 0 && examples[at - 1].share < offered->share; at--)
-		examples[at] = examples[at - 1];
-	examples[at] = *offered;
-}
-
-static NnStatus
-begin_shares(Search *search, NnFindings *findings, RowShares *shares, NnPhraseExample **examples, NnError *err)
-{
-	size_t		n = (size_t) findings->n;
-
-	*examples = NN_TAKE(search->arena, NnPhraseExample, nn_size_mul(n, (size_t) search->options->n_examples));
-	shares->of_group = NN_TAKE(search->arena, NnPhraseExample, n);
-	shares->covered = NN_TAKE(search->arena, int64_t, n);
-	shares->touched = NN_TAKE(search->arena, int32_t, n);
-	if (n > 0 && (*examples == NULL || shares->of_group == NULL || shares->covered == NULL || shares->touched == NULL))
-		return out_of_memory(err);
-	for (size_t g = 0; g < n; g++)
-	{
-		shares->of_group[g].row = -1;
-		findings->finding[g].example = *examples + g * (size_t) search->options->n_examples;
-		findings->finding[g].share = 0.0;
-	}
-	return NN_OK;
-}
-
-static NnStatus
-share_groups(Search *search, NnFindings *findings, NnError *err)
-{
-	NnPhrases  *phrases = search->phrases;
-	const NnWeighed *weighed = phrases->weighed.data;
-	int			n_examples = search->options->n_examples;
-	NnPhraseExample *examples;
-	RowShares	shares;
-	int64_t		n_rows = 0;
-
-	NN_TRY(begin_shares(search, findings, &shares, &examples, err));
-	for (size_t i = 0; i < phrases->weighed.n; i++)
-	{
-		if (!(weighed[i].positive > 0.0))
-			continue;
-		n_rows++;
-		share_row(search, &weighed[i], &shares);
-		for (int32_t j = 0; j < shares.n_touched; j++)
-		{
-			int32_t		g = shares.touched[j];
-
-			findings->finding[g].share += shares.of_group[g].share;
-			offer_example(examples + (size_t) g * (size_t) n_examples, &findings->finding[g].n_examples, n_examples,
-						  &shares.of_group[g]);
-		}
-		NN_TRY(nn_phrase_poll(phrases, 64, err));
-	}
-	for (int g = 0; g < findings->n; g++)
-		findings->finding[g].share = n_rows > 0 ? findings->finding[g].share / (double) n_rows : NAN;
-	return NN_OK;
-}
-
-/* The phrases of a group behind its first, a line each. */
-static NnStatus
-list_forms(Search *search, int32_t group, int32_t first, NnFinding *finding, NnError *err)
-{
-	char	   *forms = NULL;
-	size_t		n = 0;
-
-	for (int32_t c = 0; c < search->n; c++)
-	{
-		int			n_bytes;
-		const char *text;
-		char	   *longer;
-
-		if (search->candidate[c].group != group || c == first)
-			continue;
-		text = nn_phrase_text(search->phrases, search->candidate[c].phrase, search->arena, &n_bytes);
-		longer = NN_TAKE(search->arena, char, n + (size_t) n_bytes + 1);
-		if (text == NULL || longer == NULL)
-			return out_of_memory(err);
-		if (n > 0)
-		{
-			memcpy(longer, forms, n);
-			longer[n++] = '\n';
-		}
-		memcpy(longer + n, text, (size_t) n_bytes);
-		n += (size_t) n_bytes;
-		forms = longer;
-	}
-	finding->forms = forms != NULL ? forms : "";
-	finding->n_form_bytes = (int) n;
-	return NN_OK;
-}
-
-static NnStatus
-tell(Search *search, const int32_t *first, NnFindings *findings, NnError *err)
-{
-	const int64_t *n_rows = search->phrases->n_rows;
-
-	NN_TRY(count_groups(search, findings, err));
-	NN_TRY(share_groups(search, findings, err));
-	for (int g = 0; g < findings->n; g++)
-	{
-		NnFinding  *finding = &findings->finding[g];
-		const Candidate *candidate = &search->candidate[first[g]];
-
-		finding->bytes = nn_phrase_text(search->phrases, candidate->phrase, search->arena, &finding->n_bytes);
-		if (finding->bytes == NULL)
-			return out_of_memory(err);
-		finding->n_words = nn_phrase_get(search->phrases, candidate->phrase)->n_words;
-		finding->p_value = candidate->p;
-		finding->lift = ((double) finding->n_rows[NN_ROWS_COHORT] + 0.5) / ((double) n_rows[NN_ROWS_COHORT] + 0.5) /
-			(((double) finding->n_rows[NN_ROWS_BASELINE] + 0.5) / ((double) n_rows[NN_ROWS_BASELINE] + 0.5));
-		NN_TRY(list_forms(search, g, first[g], finding, err));
-	}
-	return NN_OK;
-}
+/* ---- all of it ---------------------------------------------------------------------------- */
 
 NnStatus
 nn_phrases_find(NnPhrases *phrases, const NnFindingOptions *options, NnArena *arena,
 				NnFindings *findings, NnError *err)
 {
-	Search		search = {.phrases = phrases, .options = options, .arena = arena};
+	NnPhraseSearch search = {.phrases = phrases, .options = options, .arena = arena};
 	int32_t    *first = NN_TAKE(arena, int32_t, (size_t) options->max_findings);
 
 	memset(findings, 0, sizeof(*findings));
@@ -695,5 +465,5 @@ nn_phrases_find(NnPhrases *phrases, const NnFindingOptions *options, NnArena *ar
 	findings->finding = NN_ALLOC(arena, NnFinding, (size_t) findings->n);
 	if (findings->n > 0 && findings->finding == NULL)
 		return out_of_memory(err);
-	return tell(&search, first, findings, err);
+	return nn_phrase_tell(&search, first, findings, err);
 }

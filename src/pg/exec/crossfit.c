@@ -20,6 +20,7 @@
 #include "glue/env_pg.h"
 #include "glue/errors.h"
 #include "glue/settings.h"
+#include "store/value.h"
 
 #define READ_ROWS	256
 
@@ -45,36 +46,6 @@ typedef struct CrossFit
 
 /* ---- rows ----------------------------------------------------------------------- */
 
-static void *
-copy_bytes(const void *bytes, size_t n)
-{
-	void	   *copy = palloc_extended(Max(n, 1), MCXT_ALLOC_HUGE);
-
-	memcpy(copy, bytes, n);
-	return copy;
-}
-
-static NnValue
-copy_value(const NnValue *value)
-{
-	NnValue		copy = *value;
-
-	if (value->kind == NN_VALUE_TEXT)
-		copy.text = copy_bytes(value->text, value->n_bytes);
-	else if (value->kind == NN_VALUE_NUMBERS)
-		copy.numbers = copy_bytes(value->numbers, sizeof(float) * value->n_steps * value->n_channels);
-	else
-	{
-		const char **words = palloc(sizeof(char *) * Max(value->n_words, 1));
-
-		for (int i = 0; i < value->n_words; i++)
-			words[i] = copy_bytes(value->words[i], value->word_bytes[i]);
-		copy.words = words;
-		copy.word_bytes = copy_bytes(value->word_bytes, sizeof(size_t) * value->n_words);
-	}
-	return copy;
-}
-
 static void
 check_memory(const CrossFit *fit, size_t more)
 {
@@ -99,7 +70,7 @@ keep_row(CrossFit *fit, const LstmRow *row)
 				 errmsg("out of memory")));
 	/* the current context is the reading query's */
 	old = MemoryContextSwitchTo(fit->env.context);
-	kept->input = copy_value(&row->input);
+	kept->input = lstm_value_copy(&row->input);
 	kept->key = row->key != NULL ? pstrdup(row->key) : NULL;
 	MemoryContextSwitchTo(old);
 	/* mixed anew: the folds have nothing to do with what a training holds out */

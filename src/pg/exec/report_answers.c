@@ -16,6 +16,7 @@
 #include "exec/report_page_private.h"
 #include "exec/text_range.h"
 #include "glue/errors.h"
+#include "store/value.h"
 
 #define BATCH_ROWS		256
 #define MAX_CHARACTERS	600
@@ -246,7 +247,7 @@ take_sample(LstmReport *r, LstmHeldRows *held, const LstmRow *rows, const NnValu
 		LstmKeptRow *row = lstm_shelf_add(kept->sample, lstm_rank_of(hash[i]), hash[i], &inputs[i]);
 
 		if (row != NULL && held->info.target != NULL && rows[i].target.n_bytes + rows[i].target.n_words + rows[i].target.n_steps > 0)
-			row->target = lstm_copy_value(&rows[i].target);
+			row->target = lstm_value_copy(&rows[i].target);
 	}
 }
 

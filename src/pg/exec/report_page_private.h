@@ -129,9 +129,6 @@ extern LstmKeptRow *lstm_shelf_add(LstmShelf *shelf, double rank, uint64 hash, c
 /* A rank that has nothing to do with what a row is. */
 extern double lstm_rank_of(uint64 hash);
 
-/* A copy in the current context. */
-extern NnValue lstm_copy_value(const NnValue *value);
-
 /* A value as text, clipped; escaped. */
 extern void lstm_report_value(StringInfo html, const NnValue *value);
 

@@ -33,6 +33,7 @@
 #include "glue/errors.h"
 #include "glue/settings.h"
 #include "store/cache.h"
+#include "store/value.h"
 
 /* ---- may the rows be read, and in whose name? ----------------------------------------------- */
 
@@ -283,37 +284,6 @@ lstm_rank_of(uint64 hash)
 	return nn_split_place(nn_mix64(hash ^ UINT64CONST(0x7265706f7274)));
 }
 
-static void *
-copy_bytes(const void *bytes, size_t n)
-{
-	void	   *copy = palloc_extended(Max(n, 1), MCXT_ALLOC_HUGE);
-
-	if (n > 0)
-		memcpy(copy, bytes, n);
-	return copy;
-}
-
-NnValue
-lstm_copy_value(const NnValue *value)
-{
-	NnValue		copy = *value;
-
-	if (value->kind == NN_VALUE_TEXT)
-		copy.text = copy_bytes(value->text, value->n_bytes);
-	else if (value->kind == NN_VALUE_NUMBERS)
-		copy.numbers = copy_bytes(value->numbers, sizeof(float) * value->n_steps * value->n_channels);
-	else
-	{
-		const char **words = palloc(sizeof(char *) * Max(value->n_words, 1));
-
-		for (int i = 0; i < value->n_words; i++)
-			words[i] = copy_bytes(value->words[i], value->word_bytes[i]);
-		copy.words = words;
-		copy.word_bytes = copy_bytes(value->word_bytes, sizeof(size_t) * value->n_words);
-	}
-	return copy;
-}
-
 static void
 forget_value(NnValue *value)
 {
@@ -367,6 +337,6 @@ lstm_shelf_add(LstmShelf *shelf, double rank, uint64 hash, const NnValue *input)
 	memset(&shelf->row[at], 0, sizeof(LstmKeptRow));
 	shelf->row[at].rank = rank;
 	shelf->row[at].hash = hash;
-	shelf->row[at].input = lstm_copy_value(input);
+	shelf->row[at].input = lstm_value_copy(input);
 	return &shelf->row[at];
 }

@@ -31,6 +31,7 @@
 #include "utils/uuid.h"
 
 #include "exec/report_json.h"
+#include "exec/report_metrics.h"
 #include "exec/retrain_private.h"
 #include "glue/act_as.h"
 #include "glue/errors.h"
@@ -39,52 +40,6 @@
 #include "store/change.h"
 
 /* ---- the champion -------------------------------------------------------------- */
-
-static bool
-read_exceptions(const JsonbValue *list, NnSplit *split)
-{
-	JsonbIterator *iterator;
-	JsonbValue	item;
-	JsonbIteratorToken token;
-	uint64_t   *hashes;
-
-	if (list == NULL || list->type != jbvBinary || !JsonContainerIsArray(list->val.binary.data))
-		return false;
-	hashes = palloc(sizeof(uint64_t) * Max(JsonContainerSize(list->val.binary.data), 1));
-	split->exception = hashes;
-	iterator = JsonbIteratorInit(list->val.binary.data);
-	while ((token = JsonbIteratorNext(&iterator, &item, true)) != WJB_DONE)
-	{
-		if (token != WJB_ELEM)
-			continue;
-		/* they were written in order; a row that says otherwise was changed */
-		if (item.type != jbvString || item.val.string.len != 16)
-			return false;
-		hashes[split->n_exceptions] = strtoull(pnstrdup(item.val.string.val, 16), NULL, 16);
-		if (split->n_exceptions > 0 && hashes[split->n_exceptions] <= hashes[split->n_exceptions - 1])
-			return false;
-		split->n_exceptions++;
-	}
-	return true;
-}
-
-/* The split that a version's facts tell; false if they do not. */
-static bool
-read_split(Jsonb *facts, NnSplit *split)
-{
-	JsonbValue *object;
-	JsonbValue *share;
-
-	memset(split, 0, sizeof(*split));
-	object = JB_ROOT_IS_OBJECT(facts) ? getKeyJsonValueFromContainer(&facts->root, "split", 5, NULL) : NULL;
-	if (object == NULL || object->type != jbvBinary || !JsonContainerIsObject(object->val.binary.data))
-		return false;
-	share = getKeyJsonValueFromContainer(object->val.binary.data, "share", 5, NULL);
-	if (share == NULL || share->type != jbvNumeric)
-		return false;
-	split->share = DatumGetFloat8(DirectFunctionCall1(numeric_float8_no_overflow, NumericGetDatum(share->val.numeric)));
-	return read_exceptions(getKeyJsonValueFromContainer(object->val.binary.data, "exceptions", 10, NULL), split);
-}
 
 static const NnModel *
 model_from(bytea *bytes)
@@ -97,15 +52,6 @@ model_from(bytea *bytes)
 	if (status != NN_OK)
 		lstm_throw_stored(&err, "Deploy another version, or train the model with lstm_train.");
 	return model;
-}
-
-static bool
-was_refitted(Jsonb *metrics)
-{
-	JsonbValue *value = JB_ROOT_IS_OBJECT(metrics) ?
-	getKeyJsonValueFromContainer(&metrics->root, "refitted", 8, NULL) : NULL;
-
-	return value != NULL && value->type == jbvBool && value->val.boolean;
 }
 
 /* The live version: what of it is compared, and whether the training goes on from it.  *weights: its file. */
@@ -123,8 +69,8 @@ read_champion(LstmRetraining *r, bytea **weights)
 				 errmsg("version %d of model \"%s\" was dropped", r->row.live, r->row.name)));
 	r->champion = r->row.live;
 	r->facts = version.facts;
-	r->has_split = read_split(version.facts, &r->split);
-	is_clean = r->has_split && (version.measured != NULL || !was_refitted(version.metrics));
+	r->has_split = lstm_facts_split(version.facts, &r->split);
+	is_clean = r->has_split && (version.measured != NULL || !lstm_json_truth_of(version.metrics, "refitted"));
 	*weights = version.measured != NULL ? version.measured : lstm_read_weights(&ref);
 	r->former = model_from(*weights);
 	r->is_warm = is_clean && r->options.start == NULL;
@@ -342,7 +288,7 @@ lstm_retrain_resume(const char *model, Jsonb *options, Jsonb *record, bytea *for
 	set_request(r);
 	r->champion = DatumGetInt32(DirectFunctionCall1(numeric_int4, NumericGetDatum(recorded(record, "champion", jbvNumeric)->val.numeric)));
 	r->facts = JsonbValueToJsonb(recorded(record, "facts", jbvBinary));
-	r->has_split = read_split(r->facts, &r->split);
+	r->has_split = lstm_facts_split(r->facts, &r->split);
 	r->former = model_from(former);
 	r->is_warm = recorded(record, "warm", jbvBool)->val.boolean;
 	r->start = recorded_text(record, "start");

@@ -55,6 +55,15 @@ lstm_input_argument(FunctionCallInfo fcinfo, int n, NnValue *value)
 		lstm_value_from_text(PG_GETARG_DATUM(n), value);
 }
 
+void
+lstm_need_argument(FunctionCallInfo fcinfo, int n, const char *name)
+{
+	if (PG_ARGISNULL(n))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("argument \"%s\" must not be null", name)));
+}
+
 int
 lstm_integer_argument(FunctionCallInfo fcinfo, int n, const char *name, int low, int high)
 {

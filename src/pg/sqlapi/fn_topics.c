@@ -22,15 +22,6 @@ PG_FUNCTION_INFO_V1(pg_lstm_topics);
 PG_FUNCTION_INFO_V1(pg_lstm_topic);
 PG_FUNCTION_INFO_V1(pg_lstm_topics_report);
 
-static void
-need_argument(FunctionCallInfo fcinfo, int n, const char *name)
-{
-	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", name)));
-}
-
 /* text[] of n strings, NULL ones included. */
 static Datum
 texts(const char **strings, int n)
@@ -78,9 +69,9 @@ pg_lstm_topics(PG_FUNCTION_ARGS)
 	LstmRowBuilder row;
 	Tuplestorestate *set = lstm_set_begin(&row, fcinfo);
 
-	need_argument(fcinfo, 0, "relation");
-	need_argument(fcinfo, 1, "input");
-	need_argument(fcinfo, 4, "options");
+	lstm_need_argument(fcinfo, 0, "relation");
+	lstm_need_argument(fcinfo, 1, "input");
+	lstm_need_argument(fcinfo, 4, "options");
 	request.relid = PG_GETARG_OID(0);
 	request.input = NameStr(*PG_GETARG_NAME(1));
 	if (!PG_ARGISNULL(2))

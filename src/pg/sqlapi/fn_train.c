@@ -11,27 +11,19 @@
 #include "exec/task.h"
 #include "exec/train_run.h"
 #include "glue/result.h"
+#include "sqlapi/input.h"
 #include "sqlapi/request.h"
 
 PG_FUNCTION_INFO_V1(pg_lstm_train);
 PG_FUNCTION_INFO_V1(pg_lstm_estimate);
 PG_FUNCTION_INFO_V1(pg_lstm_options);
 
-static void
-need_argument(FunctionCallInfo fcinfo, int n, const char *name)
-{
-	if (PG_ARGISNULL(n))
-		ereport(ERROR,
-				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("argument \"%s\" must not be null", name)));
-}
-
 void
 lstm_request_read(FunctionCallInfo fcinfo, LstmTrainRequest *request)
 {
-	need_argument(fcinfo, 0, "relation");
-	need_argument(fcinfo, 1, "input");
-	need_argument(fcinfo, 5, "options");
+	lstm_need_argument(fcinfo, 0, "relation");
+	lstm_need_argument(fcinfo, 1, "input");
+	lstm_need_argument(fcinfo, 5, "options");
 	memset(request, 0, sizeof(*request));
 	request->relid = PG_GETARG_OID(0);
 	request->input = NameStr(*PG_GETARG_NAME(1));

@@ -15,6 +15,9 @@ extern void lstm_input_argument(FunctionCallInfo fcinfo, int n, NnValue *value);
 /* The live version that argument n names. */
 extern const LstmRef *lstm_model_argument(FunctionCallInfo fcinfo, int n);
 
+/* Argument n of a function that is not strict must not be NULL. */
+extern void lstm_need_argument(FunctionCallInfo fcinfo, int n, const char *name);
+
 /* Argument n, an int4 that must be within bounds. */
 extern int	lstm_integer_argument(FunctionCallInfo fcinfo, int n, const char *name, int low, int high);
 

@@ -13,6 +13,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 
 #include "glue/errors.h"
 #include "store/value.h"
@@ -223,4 +224,37 @@ lstm_value_quietly(Datum datum, bool is_array, NnValue *value)
 {
 	return is_array ? value_of_array(DatumGetArrayTypeP(datum), "input", true, value) :
 		value_of_text(DatumGetTextPP(datum), true, value);
+}
+
+/* ---- copies -------------------------------------------------------------------- */
+
+static void *
+copy_bytes(const void *bytes, size_t n)
+{
+	void	   *copy = palloc_extended(Max(n, 1), MCXT_ALLOC_HUGE);
+
+	if (n > 0)
+		memcpy(copy, bytes, n);
+	return copy;
+}
+
+NnValue
+lstm_value_copy(const NnValue *value)
+{
+	NnValue		copy = *value;
+
+	if (value->kind == NN_VALUE_TEXT)
+		copy.text = copy_bytes(value->text, value->n_bytes);
+	else if (value->kind == NN_VALUE_NUMBERS)
+		copy.numbers = copy_bytes(value->numbers, sizeof(float) * value->n_steps * value->n_channels);
+	else
+	{
+		const char **words = palloc(sizeof(char *) * Max(value->n_words, 1));
+
+		for (int i = 0; i < value->n_words; i++)
+			words[i] = copy_bytes(value->words[i], value->word_bytes[i]);
+		copy.words = words;
+		copy.word_bytes = copy_bytes(value->word_bytes, sizeof(size_t) * value->n_words);
+	}
+	return copy;
 }

@@ -28,4 +28,7 @@ extern bool lstm_value_quietly(Datum datum, bool is_array, NnValue *value);
 /* Whether arrays of the element type are words or numbers; false if neither. */
 extern bool lstm_value_kind(Oid element_type, NnValueKind *kind);
 
+/* A copy in the current context, with all that it points to. */
+extern NnValue lstm_value_copy(const NnValue *value);
+
 #endif							/* LSTM_VALUE_H */
