@@ -30,7 +30,7 @@ SELECT p->>'label' AS label, (p->>'rows')::int AS rows, (p->>'threshold')::real 
 SELECT lstm_predict('note_topics', 'Hello router refund freeze since lunch');
 SELECT lstm_predict('note_topics', 'Hello router refund freeze since lunch')::text[] AS labels;
 SELECT avg((lstm_predict('note_topics', body)::text[] = topics)::int) > 0.9 AS sets_are_right FROM note;
-SELECT label, probability > 0.5 AS is_likely, rank FROM lstm_probabilities('note_topics', 'Please help cable payment before lunch') ORDER BY label COLLATE "C";
+SELECT label, probability > 0.5 AS is_likely, rank < 3 AS is_before FROM lstm_probabilities('note_topics', 'Please help cable payment before lunch') ORDER BY label COLLATE "C";
 SELECT sum(probability) > 1.5 AS sum_is_no_matter FROM lstm_probabilities('note_topics', 'Please help cable payment error before lunch');
 SELECT label, probability > 0.5 AS is_sure, version FROM lstm_classify('note_topics', 'Hello router since lunch');
 

@@ -59,7 +59,7 @@ SELECT is_page(page), times(page, '<li class="right">') + times(page, '<mark') A
 SELECT DISTINCT * FROM empty_states(lstm_report('r', examples => 0));
 -- With a threshold, a second version that is worse, and a row less to read.
 SELECT label FROM lstm_threshold('r', min_precision => 0.9);
-SELECT challenger, live FROM lstm_retrain('r', '{"epochs": 1, "warm_start": ""}');
+SELECT challenger, live FROM lstm_retrain('r', '{"epochs": 1, "rate": 1e-7, "rate_bag": 1e-7, "warm_start": ""}');
 SELECT is_page(page), times(page, '<caption>Thresholds that are set') AS thresholds, times(page, 'class="badge good">live') AS live,
 	   times(page, '<span class="badge good">went live</span>') + times(page, '<span class="badge bad">kept back</span>') AS decisions
   FROM lstm_report('r') page;

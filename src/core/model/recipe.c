@@ -221,7 +221,6 @@ resolve_rest(NnOptions *options, const NnDataShape *shape)
 {
 	SET_AUTO(hidden, 64);
 	SET_AUTO(min_rows, NN_RECIPE_MIN_ROWS);
-	SET_AUTO(shards, choose_shards(options, shape));
 	SET_AUTO(running, 0);
 	SET_AUTO(bptt, 35);
 	SET_AUTO(documents, 0);
@@ -281,6 +280,7 @@ nn_recipe_resolve(NnOptions *options, const NnDataShape *shape)
 	}
 	resolve_rest(options, shape);
 	resolve_schedule(options, shape);
+	SET_AUTO(shards, choose_shards(options, shape));	/* by the batch */
 	SET_AUTO(schedule, 0);
 	SET_AUTO(class_weights, 0);
 	SET_AUTO(weights, 0);
