@@ -109,10 +109,15 @@ check_vectors(const NnKernels *kernels, int n)
 	float	   *v = kern_case_floats(size);
 	float	   *state[4],
 			   *state_expected[4];
+	int32_t    *from = calloc(size, sizeof(int32_t)),
+			   *from_expected = calloc(size, sizeof(int32_t));
 	bool		is_right = true;
 
 	for (size_t i = 0; i < size; i++)
 		v[i] = fabsf(v[i]);
+	kernels->maximum_from(n, 7, x, y, from);
+	naive->maximum_from(n, 7, x, expected, from_expected);
+	is_right &= memcmp(from, from_expected, sizeof(int32_t) * size) == 0;
 	kernels->axpy(n, 0.3f, x, y);
 	naive->axpy(n, 0.3f, x, expected);
 	kernels->multiply(n, x, y);
@@ -121,6 +126,7 @@ check_vectors(const NnKernels *kernels, int n)
 	naive->scale(n, 1.7f, expected);
 	kernels->scale_shift(n, 0.7f, -0.1f, y);
 	naive->scale_shift(n, 0.7f, -0.1f, expected);
+	is_right &= kern_case_is_same(y, expected, size, 1e-6f);
 	is_right &= kern_case_is_same(y, expected, size, 1e-6f);
 	kernels->maximum(n, x, y);
 	naive->maximum(n, x, expected);
@@ -162,6 +168,8 @@ check_vectors(const NnKernels *kernels, int n)
 	free(y);
 	free(v);
 	free(expected);
+	free(from);
+	free(from_expected);
 	return is_right;
 }
 

@@ -207,6 +207,12 @@ nn_maximum(int64_t n, const float *x, float *y)
 }
 
 void
+nn_maximum_from(int64_t n, int32_t row, const float *x, float *y, int32_t *from)
+{
+	nn_kern_table()->maximum_from(n, row, x, y, from);
+}
+
+void
 nn_add_rows(int64_t M, int N, const float *bias, float *C, int ldc)
 {
 	nn_kern_table()->add_rows(M, N, bias, C, ldc);

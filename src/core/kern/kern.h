@@ -150,6 +150,9 @@ void		nn_scale(int64_t n, float a, float *x); /* x *= a */
 void		nn_scale_shift(int64_t n, float a, float b, float *x);	/* x = a x + b */
 void		nn_multiply(int64_t n, const float *x, float *y);	/* y *= x */
 void		nn_maximum(int64_t n, const float *x, float *y);	/* y = max(x, y) */
+
+/* y = max(x, y), and where x is larger, from = row */
+void		nn_maximum_from(int64_t n, int32_t row, const float *x, float *y, int32_t *from);
 void		nn_add_rows(int64_t M, int N, const float *bias, float *C, int ldc);	/* each row of C += bias */
 void		nn_sum_rows(int64_t M, int N, const float *C, int ldc, float *sum); /* sum += each row of C */
 double		nn_sum(int64_t n, const float *x);	/* fixed order, in double */

@@ -162,6 +162,7 @@ const NnKernels NN_KERNELS = {
 	.scale_shift = body_scale_shift,
 	.multiply = body_multiply,
 	.maximum = body_maximum,
+	.maximum_from = body_maximum_from,
 	.add_rows = body_add_rows,
 	.sum_rows = body_sum_rows,
 	.sum = body_sum,

@@ -78,6 +78,30 @@ body_maximum(int64_t n, const float *x, float *y)
 }
 
 static void
+body_maximum_from(int64_t n, int32_t row, const float *x, float *y, int32_t *from)
+{
+	const IVec	rows = (IVec) {0} + row;
+	int64_t		i = 0;
+
+	for (; i + NN_VW <= n; i += NN_VW)
+	{
+		Vec			vx = v_load(x + i);
+		Vec			vy = v_load(y + i);
+		IVec		is_larger = vx > vy;
+		IVec		vfrom = (IVec) v_load((const float *) (from + i));
+
+		v_store(y + i, v_max(vx, vy));
+		v_store((float *) (from + i), (Vec) ((rows & is_larger) | (vfrom & ~is_larger)));
+	}
+	for (; i < n; i++)
+		if (x[i] > y[i])
+		{
+			y[i] = x[i];
+			from[i] = row;
+		}
+}
+
+static void
 body_add_rows(int64_t M, int n, const float *x, float *C, int ldc)
 {
 	for (int64_t m = 0; m < M; m++)

@@ -361,6 +361,16 @@ naive_maximum(int64_t n, const float *x, float *y)
 }
 
 static void
+naive_maximum_from(int64_t n, int32_t row, const float *x, float *y, int32_t *from)
+{
+	for (int64_t i = 0; i < n; i++)
+	{
+		from[i] = x[i] > y[i] ? row : from[i];
+		y[i] = x[i] > y[i] ? x[i] : y[i];
+	}
+}
+
+static void
 naive_add_rows(int64_t M, int N, const float *bias, float *C, int ldc)
 {
 	for (int64_t m = 0; m < M; m++)
@@ -518,6 +528,7 @@ const NnKernels nn_kernels_naive = {
 	.scale_shift = naive_scale_shift,
 	.multiply = naive_multiply,
 	.maximum = naive_maximum,
+	.maximum_from = naive_maximum_from,
 	.add_rows = naive_add_rows,
 	.sum_rows = naive_sum_rows,
 	.sum = naive_sum,

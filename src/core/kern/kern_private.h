@@ -90,6 +90,7 @@ typedef struct NnKernels
 	void		(*scale_shift) (int64_t n, float a, float b, float *x);
 	void		(*multiply) (int64_t n, const float *x, float *y);
 	void		(*maximum) (int64_t n, const float *x, float *y);
+	void		(*maximum_from) (int64_t n, int32_t row, const float *x, float *y, int32_t *from);
 	void		(*add_rows) (int64_t M, int N, const float *bias, float *C, int ldc);
 	void		(*sum_rows) (int64_t M, int N, const float *C, int ldc, float *sum);
 	double		(*sum) (int64_t n, const float *x);

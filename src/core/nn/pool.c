@@ -44,15 +44,8 @@ pool_max(const NnBatch *batch, int b, size_t D, const float *h, float *out, int3
 	for (int t = 1; t < batch->length[b]; t++)
 	{
 		int			r = row_at(batch, b, t);
-		const float *x = h + (size_t) r * D;
 
-		for (size_t j = 0; j < D; j++)
-		{
-			bool		is_larger = x[j] > out[j];
-
-			out[j] = is_larger ? x[j] : out[j];
-			max_row[j] = is_larger ? r : max_row[j];
-		}
+		nn_maximum_from((int64_t) D, r, h + (size_t) r * D, out, max_row);
 	}
 }
 
