@@ -32,6 +32,8 @@ sub gathered
 }
 
 is(gathered("SELECT lstm_predict('m', x) FROM t"), '4 batches, 127 at most, 200 rows', 'all rows');
+my $dealt = gathered("SELECT max(lstm_predict('m', x)) FROM t", 'SET max_parallel_workers_per_gather = 1; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;');
+cmp_ok($dealt =~ /(\d+) at most/ ? $1 : 200, '<=', 64, 'in a parallel plan nobody takes more than half of the rows that it expects');
 is(gathered("SELECT lstm_predict('m', x) FROM t LIMIT 1"), '1 batches, 1 at most, 1 rows', 'LIMIT 1');
 is(gathered("SELECT lstm_predict('m', x) FROM t LIMIT 10"), '4 batches, 4 at most, 10 rows', 'LIMIT 10');
 is(gathered("SELECT lstm_predict('m', x) FROM t OFFSET 3 LIMIT 7"), '4 batches, 4 at most, 10 rows', 'OFFSET');

@@ -13,6 +13,8 @@
  */
 #include "glue/compat.h"
 
+#include <math.h>
+
 #include "access/parallel.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -23,6 +25,9 @@
 
 /* Batches double where the end may come soon; else they grow by this. */
 #define FAST_GROWTH 8
+
+/* Rows of a batch in a parallel plan, if there are so many: fewer are slower. */
+#define FEW_ROWS 32
 
 struct LstmReach
 {
@@ -35,11 +40,13 @@ struct LstmReach
 	bool		is_exact;		/* one, for the innermost of them */
 	LimitState *sort_limit;		/* tells how many rows a sort below has to keep; NULL: all */
 	bool		is_sort_run;	/* the same by the count of ExecutorRun, in a worker */
+	bool		is_dealt;		/* rows go to the leader or a worker, whoever asks first */
 };
 
 typedef struct Linking
 {
 	LstmBatchQuery *query;
+	bool		is_dealt;		/* below a Gather, or in its worker */
 	int			n_subplans;
 	LstmReach  *subplans;		/* (n_subplans) who reads them */
 } Linking;
@@ -152,8 +159,20 @@ link_batch_node(Linking *linking, LstmBatchState *node, LstmReach reach)
 		reach = dropping(reach);
 	own = palloc(sizeof(LstmReach));
 	*own = reach;
+	own->is_dealt = linking->is_dealt;
 	node->reach = own;
 	link_node(linking, outerPlanState(node), reach);
+}
+
+/* Below a Gather or a GatherMerge. */
+static void
+link_dealt(Linking *linking, PlanState *gather, LstmReach reach)
+{
+	bool		was_dealt = linking->is_dealt;
+
+	linking->is_dealt = true;
+	link_node(linking, outerPlanState(gather), reach);
+	linking->is_dealt = was_dealt;
 }
 
 /* A WITH query is read by all that name it. */
@@ -198,8 +217,10 @@ link_node(Linking *linking, PlanState *state, LstmReach reach)
 			link_node(linking, outerPlanState(state), below_limit((LimitState *) state, reach));
 			break;
 		case T_ResultState:
-		case T_GatherState:
 			link_node(linking, outerPlanState(state), reach);
+			break;
+		case T_GatherState:
+			link_dealt(linking, state, reach);
 			break;
 		case T_SubqueryScanState:
 			if (state->qual != NULL)
@@ -214,7 +235,7 @@ link_node(Linking *linking, PlanState *state, LstmReach reach)
 					  merging(reach));
 			break;
 		case T_GatherMergeState:
-			link_node(linking, outerPlanState(state), merging(reach));
+			link_dealt(linking, state, merging(reach));
 			break;
 		case T_MaterialState:
 		case T_LockRowsState:
@@ -265,7 +286,7 @@ void
 lstm_batch_link(LstmBatchQuery *query)
 {
 	EState	   *estate = query->query_desc->estate;
-	Linking		linking = {.query = query};
+	Linking		linking = {.query = query, .is_dealt = IsParallelWorker()};
 	LstmReach	top = {.query = query, .by_run = true};
 	MemoryContext caller = MemoryContextSwitchTo(estate->es_query_cxt);
 
@@ -317,6 +338,19 @@ certain_rows(const LstmReach *reach)
 	return reach->by_run ? Min(open, run_open(reach->query)) : open;
 }
 
+/*
+ * Who takes many of the rows at once leaves the others without work: half of those that are
+ * still expected here, as in guided self-scheduling (Polychronopoulos and Kuck, 1987).  Where
+ * more have come than were expected, the expectation was wrong by as many at least.
+ */
+static double
+fair_share(const LstmBatchState *node)
+{
+	double		n_left = outerPlanState(node)->plan->plan_rows - (double) node->n_gathered;
+
+	return Max(FEW_ROWS, fabs(n_left) / 2);
+}
+
 int
 lstm_batch_want(LstmBatchState *node)
 {
@@ -334,6 +368,8 @@ lstm_batch_want(LstmBatchState *node)
 		certain = Max(certain, node->n_gathered);
 	if (reach->is_exact)
 		certain = Min(certain, limit_open(linitial(reach->limits)));
+	if (reach->is_dealt)
+		want = Min(want, fair_share(node));
 	/* A sort that was told a number does not have more. */
 	if (node->bound >= 0)
 		certain = Min(certain, Max(1, node->bound - node->n_gathered));
