@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Topics by lstm_topics beside LDA and NMF of scikit-learn.
 
-    topics.py [-h HOST] [-d DATABASE] [--seeds N] [--rows N] DIRECTORY SET:K [SET:K ...]
+    topics.py [-h HOST] [-d DATABASE] [--seeds N] [--peers-only] DIRECTORY SET:K[:ROWS] ...
 
 DIRECTORY/SET/train.tsv.gz and valid.tsv.gz have a header row with columns text and label.
 Labels are looked at in the end only.  All three see the same rows and as many topics as
 there are labels.  LDA and NMF get words in 3 rows or more and in half of the rows at most,
 10,000 at most, without English stop words; lstm_topics gets the texts.  NPMI is that of the
-ten words of each topic over the same training rows, words never together counting -1.  A set
-without K has its number of topics chosen, by lstm_topics alone.
+ten words of each topic over the same training rows, words never together counting -1.  For
+each set lstm_topics also chooses the number of topics itself, which K says; with SET:0 that alone.
+NMF stops after 100 iterations.  ROWS is how many of the training rows are read.
 
 Needs python3-sklearn, psql, and a database in which the extension is created.
 """
@@ -22,10 +23,12 @@ import re
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 from sklearn.decomposition import NMF, LatentDirichletAllocation
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import normalized_mutual_info_score
 
 WORD = r"(?u)\b[^\W\d_]\w+\b"
@@ -122,9 +125,17 @@ def ours(db, k, seed, options, coherence, train, valid):
                   f" select topic, array_to_string(words, ' ') from lstm_topics('bench_train', 'text', {k or 'null'},"
                   f" 'bench_topics', '{given}') where topic > 0")
     seconds = time.monotonic() - begun
-    line(f"lstm_topics, seed {seed}{options}", coherence, [r[1].split() for r in rows],
+    line(f"lstm_topics, seed {seed}{options}" + ("" if k else ", K chosen"), coherence, [r[1].split() for r in rows],
          (train[1], db.answers("bench_train")), (valid[1], db.answers("bench_valid")), seconds)
     db.run("select lstm_drop('bench_topics')")
+
+
+def peers(k, coherence, train, valid):
+    words = dict(token_pattern=WORD, min_df=3, max_df=0.5, max_features=10000, stop_words="english")
+    peer("NMF", TfidfVectorizer(sublinear_tf=True, **words),
+         NMF(k, init="nndsvd", random_state=1, max_iter=100), coherence, train, valid)
+    peer("LDA", CountVectorizer(**words),
+         LatentDirichletAllocation(k, learning_method="online", random_state=1), coherence, train, valid)
 
 
 def main():
@@ -133,31 +144,32 @@ def main():
     parser.add_argument("-h", dest="host")
     parser.add_argument("-d", dest="database", default="postgres")
     parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--rows", type=int, default=10 ** 9)
     parser.add_argument("--options", default="", help="more options of lstm_topics, with a comma before")
     parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--peers-only", action="store_true")
     parser.add_argument("directory")
     parser.add_argument("sets", nargs="+")
     args = parser.parse_args()
     db = Database(args.host, args.database)
+    warnings.simplefilter("ignore", ConvergenceWarning)
 
     print("  " + "method".ljust(28), "  K  NMI / purity  of valid rows  NPMI / diversity  seconds")
     for entry in args.sets:
-        name, _, k = entry.partition(":")
-        train = read(f"{args.directory}/{name}/train.tsv.gz", args.rows)
-        valid = read(f"{args.directory}/{name}/valid.tsv.gz", args.rows)
+        name, k, *limit = entry.split(":")
+        train = read(f"{args.directory}/{name}/train.tsv.gz", int(limit[0]) if limit else None)
+        valid = read(f"{args.directory}/{name}/valid.tsv.gz", None)
         coherence = Coherence(train[0])
         print(f"{name}, {len(train[0])} rows", flush=True)
-        words = dict(token_pattern=WORD, min_df=3, max_df=0.5, max_features=10000, stop_words="english")
-        if k and not args.no_peers:
-            peer("LDA", CountVectorizer(**words), LatentDirichletAllocation(
-                int(k), learning_method="online", random_state=1), coherence, train, valid)
-            peer("NMF", TfidfVectorizer(sublinear_tf=True, **words), NMF(
-                int(k), init="nndsvd", random_state=1), coherence, train, valid)
+        if int(k) and not args.no_peers:
+            peers(int(k), coherence, train, valid)
+        if args.peers_only:
+            continue
         db.load("bench_train", train[0])
         db.load("bench_valid", valid[0])
         for seed in range(1, args.seeds + 1):
-            ours(db, int(k) if k else 0, seed, args.options, coherence, train, valid)
+            if int(k):
+                ours(db, int(k), seed, args.options, coherence, train, valid)
+        ours(db, None, 1, args.options, coherence, train, valid)
     return 0
 
 

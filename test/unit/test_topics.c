@@ -8,10 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "topic/agreement.h"
 #include "topic/choose.h"
 #include "topic/directions.h"
 #include "topic/kmeans.h"
 #include "topic/match.h"
+#include "topic/mixture.h"
+#include "topic/refine.h"
+#include "topic/vectors.h"
 
 #include "tap.h"
 #include "test_host.h"
@@ -113,17 +117,18 @@ test_kmeans(void)
 	   "points that are all the same are no trouble");
 }
 
+/* Pairs of rows that both put together: 2 of 6 and 3, of 15; by chance 1.2. */
 static void
-test_knee(void)
+test_rand(void)
 {
-	static const int k[] = {2, 4, 8, 16, 32};
-	static const double rising[] = {0.1, 0.2, 0.4, 0.42, 0.44};
-	static const double straight[] = {0.1, 0.2, 0.31, 0.4, 0.5};
+	static const int32_t a[] = {0, 0, 0, 1, 1, 1};
+	static const int32_t b[] = {0, 0, 1, 1, 2, 2};
+	static const int32_t renamed[] = {2, 2, 2, 0, 0, 0};
+	int64_t		joint[9];
 
-	is_int(nn_find_knee(k, rising, 5), 2, "more clusters pay less from 8 on");
-	is_int(nn_find_knee(k, straight, 5), 2, "what is above the line by a little");
-	is_int(nn_find_knee(k, rising, 2), 0, "of two there is no knee");
-	is_int(nn_find_knee(k, rising, 1), 0, "nor of one");
+	is_near(nn_adjusted_rand(a, b, 6, 3, joint), (2.0 - 1.2) / (4.5 - 1.2), 1e-12, "the adjusted Rand index");
+	is_near(nn_adjusted_rand(a, renamed, 6, 3, joint), 1.0, 1e-12, "of the same parts with other names");
+	is_near(nn_adjusted_rand(a, a, 1, 3, joint), 1.0, 1e-12, "of one row");
 }
 
 /* ---- coherence, diversity ------------------------------------------------------------------------ */
@@ -271,6 +276,193 @@ test_corpus(void)
 	nn_corpus_destroy(corpus);
 }
 
+/* ---- bags, agreement, mixture ------------------------------------------------------------------------ */
+
+#define BAG_ROWS	40
+#define BAG_WORDS	7
+#define BAG_WIDTH	3
+
+static NnBags bags;
+static float word_vector[BAG_WORDS * BAG_WIDTH];
+static float word_weight[BAG_WORDS];
+
+/* Rows of 1 to 6 words drawn from 7, and vectors of these. */
+static void
+make_bags(void)
+{
+	static int64_t start[BAG_ROWS + 1];
+	static int32_t word[BAG_ROWS * 6];
+	NnTopicRows rows = {.n = BAG_ROWS, .n_words = BAG_WORDS, .start = start, .word = word};
+	NnRng		rng;
+
+	nn_rng_seed(&rng, 8);
+	for (int i = 0; i < BAG_ROWS; i++)
+	{
+		start[i + 1] = start[i] + 1 + (int64_t) nn_rng_below(&rng, 6);
+		for (int64_t j = start[i]; j < start[i + 1]; j++)
+			word[j] = (int32_t) nn_rng_below(&rng, BAG_WORDS);
+	}
+	word[0] = word[1] = word[2] = 3;
+	start[1] = 3;
+	start[2] = start[2] > 3 ? start[2] : 4;
+	rows.n_all_tokens = start[BAG_ROWS];
+	for (int i = 0; i < BAG_WORDS * BAG_WIDTH; i++)
+		word_vector[i] = nn_rng_normal(&rng);
+	for (int w = 0; w < BAG_WORDS; w++)
+		word_weight[w] = 0.2f + 0.1f * (float) w;
+	ok(nn_bags_make(&rows, arena, &bags, &err) == NN_OK && bags.start[1] == 1 && bags.word[0] == 3, "a bag has a word once");
+	is_near((double) bags.count[0], 1.0 + log(3.0), 1e-6, "and tells how often it stands there");
+}
+
+/* What word w adds to row i, all words if it is -1, at place d of the vector. */
+static double
+naive_share(int i, int w, int d)
+{
+	double		sum = 0.0;
+	double		all = 0.0;
+
+	for (int64_t j = bags.start[i]; j < bags.start[i + 1]; j++)
+	{
+		all += (double) bags.count[j];
+		if (w == -1 || bags.word[j] == w)
+			sum += (double) bags.count[j] * (double) word_weight[bags.word[j]] * (double) word_vector[bags.word[j] * BAG_WIDTH + d];
+	}
+	return sum / all;
+}
+
+static bool
+bag_has(int i, int w)
+{
+	for (int64_t j = bags.start[i]; j < bags.start[i + 1]; j++)
+		if (bags.word[j] == w)
+			return true;
+	return false;
+}
+
+/* The mean cosine of two rows with word w, pair by pair. */
+static double
+naive_agreement(int w)
+{
+	double		rest[BAG_ROWS][BAG_WIDTH];
+	double		sum = 0.0;
+	int			n = 0;
+
+	for (int i = 0; i < BAG_ROWS; i++)
+	{
+		double		squares = 0.0;
+
+		if (!bag_has(i, w))
+			continue;
+		for (int d = 0; d < BAG_WIDTH; d++)
+		{
+			double		mean = 0.0;
+
+			for (int j = 0; j < BAG_ROWS; j++)
+				mean += naive_share(j, -1, d) / BAG_ROWS;
+			rest[n][d] = naive_share(i, -1, d) - naive_share(i, w, d) - mean;
+			squares += rest[n][d] * rest[n][d];
+		}
+		for (int d = 0; d < BAG_WIDTH; d++)
+			rest[n][d] /= sqrt(squares);
+		n++;
+	}
+	for (int i = 0; i < n; i++)
+		for (int j = 0; j < n; j++)
+			for (int d = 0; d < BAG_WIDTH && i != j; d++)
+				sum += rest[i][d] * rest[j][d];
+	return sum / n / (n - 1);
+}
+
+static void
+test_agreement(void)
+{
+	float		agreement[BAG_WORDS];
+	double		worst = 0.0;
+
+	ok(nn_topic_agreement(&bags, BAG_WIDTH, word_vector, word_weight, arena, agreement, &err) == NN_OK, "agreement of words");
+	for (int w = 0; w < BAG_WORDS; w++)
+		worst = fmax(worst, fabs((double) agreement[w] - naive_agreement(w)));
+	ok(worst < 1e-5, "is the mean cosine of rows that have them, without them (%.1e)", worst);
+}
+
+/* The score of row i for topic k of two, as mixture.h has it, by plain loops; prior and kappa as in mixture.c. */
+static double
+naive_score(const float *x, const int32_t *topic, int i, int k)
+{
+	double		share[BAG_WORDS] = {0.0};
+	double		in_topic[BAG_WORDS] = {0.0};
+	double		mu[BAG_WIDTH] = {0.0};
+	double		all = 0.0;
+	double		n = 0.0;
+	double		squares = 0.0;
+	double		score = 0.0;
+	double		near = 0.0;
+
+	for (int r = 0; r < BAG_ROWS; r++)
+	{
+		for (int64_t j = bags.start[r]; j < bags.start[r + 1]; j++)
+		{
+			share[bags.word[j]] += (double) bags.count[j];
+			all += (double) bags.count[j];
+			in_topic[bags.word[j]] += topic[r] == k ? (double) bags.count[j] : 0.0;
+			n += topic[r] == k ? (double) bags.count[j] : 0.0;
+		}
+		for (int d = 0; d < BAG_WIDTH; d++)
+			mu[d] += topic[r] == k ? (double) x[r * BAG_WIDTH + d] : 0.0;
+	}
+	for (int d = 0; d < BAG_WIDTH; d++)
+		squares += mu[d] * mu[d];
+	for (int d = 0; d < BAG_WIDTH; d++)
+		near += 5.0 * (double) x[i * BAG_WIDTH + d] * mu[d] / sqrt(squares);
+	for (int64_t j = bags.start[i]; j < bags.start[i + 1]; j++)
+	{
+		double		p = share[bags.word[j]] / all;
+		double		q = (in_topic[bags.word[j]] + 1000.0 * p) / (n + 1000.0);
+
+		score += (double) word_weight[bags.word[j]] * (double) bags.count[j] * (log(q / p) + near);
+	}
+	return score;
+}
+
+static void
+test_mixture(void)
+{
+	static int32_t row[BAG_ROWS];
+	static int32_t before[BAG_ROWS];
+	float		x[BAG_ROWS * BAG_WIDTH];
+	NnMixed		mixed = {.n = BAG_ROWS, .row = row, .K = 2};
+	NnMixture	mixture;
+	double		worst = 0.0;
+	double		total = 0.0;
+	int			n_wrong = 0;
+
+	mixed.topic = NN_ALLOC(arena, int32_t, BAG_ROWS);
+	mixed.best = NN_ALLOC(arena, float, BAG_ROWS);
+	mixed.second = NN_ALLOC(arena, float, BAG_ROWS);
+	for (int i = 0; i < BAG_ROWS; i++)
+	{
+		row[i] = i;
+		before[i] = mixed.topic[i] = i % 3 == 0;
+	}
+	ok(nn_row_vectors(&bags, BAG_WIDTH, word_vector, word_weight, arena, x, &err) == NN_OK &&
+	   nn_mixture_create(&mixture, &bags, x, BAG_WIDTH, word_weight, 2, arena, &err) == NN_OK &&
+	   nn_mixture_fit(&mixture, 1, &mixed, &err) == NN_OK, "a turn of the mixture");
+	for (int i = 0; i < BAG_ROWS; i++)
+	{
+		double		score[2] = {naive_score(x, before, i, 0), naive_score(x, before, i, 1)};
+		int			best = score[1] > score[0];
+
+		n_wrong += mixed.topic[i] != best && fabs(score[1] - score[0]) > 1e-4;
+		worst = fmax(worst, fabs((double) mixed.best[i] - score[best]));
+		worst = fmax(worst, fabs((double) mixed.second[i] - score[!best]));
+		total += score[best];
+	}
+	is_int(n_wrong, 0, "gives rows to the topic of the highest score");
+	ok(worst < 1e-4, "which is what it should be (%.1e)", worst);
+	is_near(mixed.total, total, 1e-3, "and so is their sum");
+	is_int(nn_mixture_other(&mixture, &mixed, 5, mixed.topic[5]), !mixed.topic[5], "the other topic of a row");
+}
+
 /* ---- the whole -------------------------------------------------------------------------------------- */
 
 #define N_TEXTS 240
@@ -359,6 +551,49 @@ test_planted(void)
 	nn_corpus_destroy(corpus);
 }
 
+/* Two planted topics begin as one, the third as two: the mixture alone stays there, the moves find them. */
+static void
+test_moves(void)
+{
+	NnCorpusOptions options = {3, 0.5, 100};
+	NnCorpus   *corpus = read_texts(pointers, N_TEXTS - 2, false);
+	float	   *x = NN_ALLOC(arena, float, (N_TEXTS - 2) * 3);
+	float	   *spare = NN_ALLOC(arena, float, (N_TEXTS - 2) * 3);
+	int32_t    *topic = NN_ALLOC(arena, int32_t, N_TEXTS - 2);
+	float	   *sure = NN_ALLOC(arena, float, N_TEXTS - 2);
+	float		telling[100];
+	int			topic_of[3] = {-1, -1, -1};
+	int			n_wrong = 0;
+	NnTopicRows rows;
+	NnBags		planted;
+	NnRng		rng;
+
+	nn_rng_seed(&rng, 3);
+	ok(nn_corpus_finish(corpus, &options, arena, &rows, &err) == NN_OK && nn_bags_make(&rows, arena, &planted, &err) == NN_OK,
+	   "bags of planted rows");
+	for (int w = 0; w < 100; w++)
+		telling[w] = 1.0f;
+	for (int64_t i = 0; i < rows.n; i++)
+	{
+		int			about = (int) (rows.row[i] % 3);
+
+		x[i * 3 + about] = 1.0f;
+		topic[i] = about < 2 ? 0 : 1 + (int32_t) (i % 2);
+	}
+	ok(nn_refine(&planted, x, spare, 3, telling, 3, &rng, arena, topic, sure, &err) == NN_OK, "a poor guess");
+	for (int64_t i = 0; i < rows.n; i++)
+	{
+		int			about = (int) (rows.row[i] % 3);
+
+		if (topic_of[about] < 0)
+			topic_of[about] = topic[i];
+		n_wrong += topic[i] != topic_of[about] || !(sure[i] >= 0.0f && sure[i] <= 1.0f);
+	}
+	is_int(n_wrong, 0, "becomes the topics that were planted");
+	ok(topic_of[0] != topic_of[1] && topic_of[1] != topic_of[2] && topic_of[0] != topic_of[2], "each of them");
+	nn_corpus_destroy(corpus);
+}
+
 static void
 test_errors(void)
 {
@@ -438,13 +673,17 @@ main(void)
 	test_eigen();
 	test_directions();
 	test_kmeans();
-	test_knee();
+	test_rand();
 	test_npmi();
 	test_diversity();
 	test_match();
 	test_corpus();
 	plant();
+	make_bags();
+	test_agreement();
+	test_mixture();
 	test_planted();
+	test_moves();
 	test_errors();
 	nn_arena_destroy(arena);
 	arena = nn_arena_create(&host.env);

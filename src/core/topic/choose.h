@@ -11,7 +11,10 @@
 NnStatus	nn_choose_topics(const float *x, int64_t n, int width, int most, NnRng *rng, NnArena *scratch,
 							 int *n_topics, NnError *err);
 
-/* Which of n > 0 ascending k, with these figures, is the knee; the first if there are fewer than three. */
-int			nn_find_knee(const int *k, const double *figure, int n);
+/*
+ * How alike two ways to part n rows into k are: 1 the same, 0 as by chance (the Rand index adjusted for chance;
+ * Hubert and Arabie 1985).  joint (k, k) is scratch.
+ */
+double		nn_adjusted_rand(const int32_t *a, const int32_t *b, int64_t n, int k, int64_t *joint);
 
 #endif							/* NN_CHOOSE_H */

@@ -1,285 +1,196 @@
 /*
- * topic/refine.c: self-training of a linear softmax.
- *
- * Features of a row: (1 + log tf) idf of its words at length 1, and its vector.  AdaGrad
- * (Duchi, Hazan and Singer 2011) with one rate a feature, rows in an order drawn anew each pass:
- *
- *	G_j += x_j^2 |g|^2		W_j -= eta x_j g / sqrt(G_j)		g = n / (K n_k) (p - y)
+ * topic/refine.c: fits of the mixture, and moves between them.
  */
 #include "topic/refine.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "kern/kern.h"
+#include "topic/kmeans.h"
+#include "topic/mixture.h"
 
-#define N_PASSES	6
-#define RATE		0.3f
-#define KEPT_SHARE	0.7			/* of a cluster's rows, the surest */
-#define STOP_SHARE	0.005		/* of the rows that still move */
+#define N_TURNS			10
+#define N_SPLIT_TURNS	4
+#define MAX_MOVES		8
+#define LEAST_ROWS		10		/* of a topic to be split */
 
 typedef struct Refining
 {
-	const NnTopicRows *rows;
+	NnMixture	mixture;
 	const float *x;
+	float	   *spare;			/* (rows, width) vectors of one topic's rows */
 	int			width;
-	int			K;
-	int32_t    *topic;
-	float	   *sure;
-	float	   *idf;			/* (n_words) */
-	float	   *weight;			/* (n_words + width + 1, K); the last row is the bias */
-	float	   *squares;		/* (n_words + width + 1) AdaGrad's */
-	float	   *logit;			/* (K) */
-	float	   *class_weight;	/* (K) */
-	float	   *value;			/* (longest row) tf-idf of distinct words */
-	int32_t    *distinct;		/* (longest row) */
-	int32_t    *repeats;		/* (n_words) within the row at hand */
-	int32_t    *order;			/* (n) rows to learn from */
-	int64_t		n_order;
+	NnMixed		all;
+	int32_t    *before;			/* (all.n) topics to return to */
+	int32_t    *row;			/* (all.n) that take part */
+	int32_t    *at;				/* (all.n) of one topic: its places in all */
+	int8_t	   *half;			/* (all.n) in which half of its topic a row would be */
+	double	   *loss;			/* (K) if the topic were given up */
+	double	   *gain;			/* (K) if it were split */
+	NnMixed		part;			/* one topic's rows */
+	int32_t    *part_row;
+	NnRng	   *rng;
 	NnArena    *arena;
-	int64_t		work;
 } Refining;
 
 static NnStatus
-poll_work(Refining *r, int64_t work, NnError *err)
+create_mixed(NnMixed *mixed, int64_t n, int K, NnArena *arena, NnError *err)
 {
-	r->work += work;
-	if (r->work < 2000000)
-		return NN_OK;
-	r->work = 0;
-	if (nn_arena_poll(r->arena) != NN_OK)
-		return nn_fail(err, NN_ECANCELED, "canceled");
-	return NN_OK;
-}
-
-static NnStatus
-create_refining(Refining *r, const float *telling, NnArena *scratch, NnError *err)
-{
-	const NnTopicRows *rows = r->rows;
-	size_t		V = (size_t) rows->n_words;
-	size_t		F = V + (size_t) r->width + 1;
-	size_t		longest = 1;
-
-	for (int64_t i = 0; i < rows->n; i++)
-		if (rows->start[i + 1] - rows->start[i] > (int64_t) longest)
-			longest = (size_t) (rows->start[i + 1] - rows->start[i]);
-	r->idf = NN_ALLOC(scratch, float, V);
-	r->weight = NN_ALLOC(scratch, float, nn_size_mul(F, (size_t) r->K));
-	r->squares = NN_ALLOC(scratch, float, F);
-	r->logit = NN_ALLOC(scratch, float, (size_t) r->K);
-	r->class_weight = NN_ALLOC(scratch, float, (size_t) r->K);
-	r->value = NN_ALLOC(scratch, float, longest);
-	r->distinct = NN_ALLOC(scratch, int32_t, longest);
-	r->repeats = NN_ALLOC(scratch, int32_t, V);
-	r->order = NN_ALLOC(scratch, int32_t, (size_t) rows->n);
-	if (r->idf == NULL || r->weight == NULL || r->squares == NULL || r->logit == NULL || r->class_weight == NULL ||
-		r->value == NULL || r->distinct == NULL || r->repeats == NULL || r->order == NULL)
+	mixed->K = K;
+	mixed->topic = NN_TAKE(arena, int32_t, (size_t) n);
+	mixed->best = NN_TAKE(arena, float, (size_t) n);
+	mixed->second = NN_TAKE(arena, float, (size_t) n);
+	if (mixed->topic == NULL || mixed->best == NULL || mixed->second == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
-	for (size_t w = 0; w < V; w++)
-		r->idf[w] = telling[w] * (float) (log((1.0 + (double) rows->n) / (1.0 + (double) rows->n_rows[w])) + 1.0);
 	return NN_OK;
 }
 
-/* ---- which rows teach ----------------------------------------------------------------- */
-
-/* The margin that KEPT_SHARE of the topic's rows reach: a quickselect on a copy would be no shorter. */
-static float
-margin_of(Refining *r, int k, float *copy)
-{
-	int64_t		n = 0;
-	int64_t		low = 0;
-	int64_t		high;
-	int64_t		at;
-
-	for (int64_t i = 0; i < r->rows->n; i++)
-		if (r->topic[i] == k)
-			copy[n++] = r->sure[i];
-	if (n == 0)
-		return 0.0f;
-	at = (int64_t) ((1.0 - KEPT_SHARE) * (double) n);
-	high = n - 1;
-	while (low < high)
-	{
-		float		pivot = copy[(low + high) / 2];
-		int64_t		i = low;
-		int64_t		j = high;
-
-		while (i <= j)
-		{
-			while (copy[i] < pivot)
-				i++;
-			while (copy[j] > pivot)
-				j--;
-			if (i <= j)
-			{
-				float		kept = copy[i];
-
-				copy[i++] = copy[j];
-				copy[j--] = kept;
-			}
-		}
-		if (at <= j)
-			high = j;
-		else if (at >= i)
-			low = i;
-		else
-			break;
-	}
-	return copy[at];
-}
-
 static NnStatus
-choose_teachers(Refining *r, float *copy, NnError *err)
+create_refining(Refining *r, const int32_t *topic, int64_t n, int K, NnError *err)
 {
-	r->n_order = 0;
-	for (int k = 0; k < r->K; k++)
+	r->row = NN_TAKE(r->arena, int32_t, (size_t) n);
+	r->before = NN_TAKE(r->arena, int32_t, (size_t) n);
+	r->at = NN_TAKE(r->arena, int32_t, (size_t) n);
+	r->half = NN_ALLOC(r->arena, int8_t, (size_t) n);
+	r->loss = NN_TAKE(r->arena, double, (size_t) K);
+	r->gain = NN_TAKE(r->arena, double, (size_t) K);
+	r->part_row = NN_TAKE(r->arena, int32_t, (size_t) n);
+	if (r->row == NULL || r->before == NULL || r->at == NULL || r->half == NULL || r->loss == NULL || r->gain == NULL ||
+		r->part_row == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	NN_TRY(create_mixed(&r->all, n, K, r->arena, err));
+	NN_TRY(create_mixed(&r->part, n, 2, r->arena, err));
+	r->all.row = r->row;
+	r->part.row = r->part_row;
+	for (int64_t i = 0; i < n; i++)
 	{
-		float		least = margin_of(r, k, copy);
-		int64_t		before = r->n_order;
-
-		NN_TRY(poll_work(r, 2 * r->rows->n, err));
-		for (int64_t i = 0; i < r->rows->n; i++)
-			if (r->topic[i] == k && r->sure[i] >= least)
-				r->order[r->n_order++] = (int32_t) i;
-		r->class_weight[k] = r->n_order > before ? 1.0f / (float) (r->n_order - before) : 0.0f;
-	}
-	for (int k = 0; k < r->K; k++)
-		r->class_weight[k] *= (float) r->n_order / (float) r->K;
-	return NN_OK;
-}
-
-/* ---- the classifier ---------------------------------------------------------------------- */
-
-/* Distinct words of row i and their values; returns how many. */
-static int
-make_features(Refining *r, int64_t i)
-{
-	const NnTopicRows *rows = r->rows;
-	int			n = 0;
-	double		norm;
-
-	for (int64_t j = rows->start[i]; j < rows->start[i + 1]; j++)
-		if (r->repeats[rows->word[j]]++ == 0)
-			r->distinct[n++] = rows->word[j];
-	for (int j = 0; j < n; j++)
-	{
-		r->value[j] = (1.0f + logf((float) r->repeats[r->distinct[j]])) * r->idf[r->distinct[j]];
-		r->repeats[r->distinct[j]] = 0;
-	}
-	norm = nn_sum_squares(n, r->value);
-	if (norm > 0.0)
-		nn_scale(n, (float) (1.0 / sqrt(norm)), r->value);
-	return n;
-}
-
-/* Probabilities of row i into logit. */
-static void
-answer_row(Refining *r, int64_t i, int n)
-{
-	int			K = r->K;
-	int			V = r->rows->n_words;
-	const float *x = r->x + (size_t) i * (size_t) r->width;
-
-	memcpy(r->logit, r->weight + (size_t) (V + r->width) * (size_t) K, (size_t) K * sizeof(float));
-	nn_gather_sum(n, r->distinct, r->value, r->weight, K, r->logit);
-	for (int d = 0; d < r->width; d++)
-		nn_axpy(K, x[d], r->weight + (size_t) (V + d) * (size_t) K, r->logit);
-	nn_softmax_rows(1, K, r->logit, K);
-}
-
-static void
-step_feature(Refining *r, size_t feature, float value, float squares)
-{
-	r->squares[feature] += value * value * squares;
-	if (r->squares[feature] > 0.0f)
-		nn_axpy(r->K, -RATE * value / sqrtf(r->squares[feature]), r->logit, r->weight + feature * (size_t) r->K);
-}
-
-static void
-learn_row(Refining *r, int64_t i)
-{
-	int			n = make_features(r, i);
-	size_t		V = (size_t) r->rows->n_words;
-	const float *x = r->x + (size_t) i * (size_t) r->width;
-	float		squares;
-
-	answer_row(r, i, n);
-	r->logit[r->topic[i]] -= 1.0f;
-	nn_scale(r->K, r->class_weight[r->topic[i]], r->logit);
-	squares = (float) nn_sum_squares(r->K, r->logit);
-	for (int j = 0; j < n; j++)
-		step_feature(r, (size_t) r->distinct[j], r->value[j], squares);
-	for (int d = 0; d < r->width; d++)
-		step_feature(r, V + (size_t) d, x[d], squares);
-	step_feature(r, V + (size_t) r->width, 1.0f, squares);
-}
-
-static NnStatus
-learn(Refining *r, NnRng *rng, NnError *err)
-{
-	size_t		F = (size_t) r->rows->n_words + (size_t) r->width + 1;
-
-	memset(r->weight, 0, F * (size_t) r->K * sizeof(float));
-	memset(r->squares, 0, F * sizeof(float));
-	for (int pass = 0; pass < N_PASSES; pass++)
-	{
-		nn_rng_shuffle(rng, r->order, r->n_order);
-		for (int64_t i = 0; i < r->n_order; i++)
-		{
-			NN_TRY(poll_work(r, (r->rows->start[r->order[i] + 1] - r->rows->start[r->order[i]] + r->width) * r->K, err));
-			learn_row(r, r->order[i]);
-		}
-	}
-	return NN_OK;
-}
-
-/* All rows' topics and margins; how many moved. */
-static NnStatus
-assign(Refining *r, int64_t *n_moved, NnError *err)
-{
-	*n_moved = 0;
-	for (int64_t i = 0; i < r->rows->n; i++)
-	{
-		int			best = 0;
-		float		second = 0.0f;
-
-		if (r->topic[i] < 0)
+		if (topic[i] < 0)
 			continue;
-		NN_TRY(poll_work(r, (r->rows->start[i + 1] - r->rows->start[i] + r->width) * r->K, err));
-		answer_row(r, i, make_features(r, i));
-		for (int k = 1; k < r->K; k++)
-			if (r->logit[k] > r->logit[best])
-				best = k;
-		for (int k = 0; k < r->K; k++)
-			if (k != best && r->logit[k] > second)
-				second = r->logit[k];
-		*n_moved += r->topic[i] != best;
-		r->topic[i] = best;
-		r->sure[i] = r->logit[best] - second;
+		r->row[r->all.n] = (int32_t) i;
+		r->all.topic[r->all.n++] = topic[i];
 	}
 	return NN_OK;
+}
+
+/* ---- what moves would bring ------------------------------------------------------------ */
+
+static void
+find_losses(Refining *r)
+{
+	memset(r->loss, 0, (size_t) r->all.K * sizeof(double));
+	for (int64_t i = 0; i < r->all.n; i++)
+		r->loss[r->all.topic[i]] += (double) r->all.best[i] - (double) r->all.second[i];
+}
+
+/* Rows of topic k into part; their scores as they are, together. */
+static double
+take_part(Refining *r, int k)
+{
+	size_t		D = (size_t) r->width;
+	double		score = 0.0;
+
+	r->part.n = 0;
+	for (int64_t i = 0; i < r->all.n; i++)
+	{
+		if (r->all.topic[i] != k)
+			continue;
+		memcpy(r->spare + (size_t) r->part.n * D, r->x + (size_t) r->row[i] * D, D * sizeof(float));
+		r->part_row[r->part.n] = r->row[i];
+		r->at[r->part.n++] = (int32_t) i;
+		score += (double) r->all.best[i];
+	}
+	return score;
+}
+
+/* How topic k would be split, and what that would bring.  Overwrites the mixture. */
+static NnStatus
+try_split(Refining *r, int k, NnError *err)
+{
+	NnArenaMark mark = nn_arena_mark(r->arena);
+	double		score = take_part(r, k);
+	NnClusters	clusters;
+
+	r->gain[k] = 0.0;
+	if (r->part.n < LEAST_ROWS)
+		return NN_OK;
+	NN_TRY(nn_clusters_create(&clusters, 2, r->part.n, r->width, r->arena, err));
+	NN_TRY(nn_kmeans(r->spare, r->part.n, r->width, 1, r->rng, r->arena, &clusters, err));
+	memcpy(r->part.topic, clusters.cluster, (size_t) r->part.n * sizeof(int32_t));
+	nn_arena_rewind(r->arena, &mark);
+	NN_TRY(nn_mixture_fit(&r->mixture, N_SPLIT_TURNS, &r->part, err));
+	for (int64_t i = 0; i < r->part.n; i++)
+		r->half[r->at[i]] = (int8_t) r->part.topic[i];
+	r->gain[k] = r->part.total - score;
+	return NN_OK;
+}
+
+/* The pair of topics that brings most: one to give up, one to split.  False if none brings anything. */
+static bool
+choose_move(const Refining *r, int *up, int *split)
+{
+	double		best = 0.0;
+
+	for (int k = 0; k < r->all.K; k++)
+		for (int l = 0; l < r->all.K; l++)
+			if (k != l && r->gain[l] - r->loss[k] > best)
+			{
+				best = r->gain[l] - r->loss[k];
+				*up = k;
+				*split = l;
+			}
+	return best > 0.0;
+}
+
+/* ---- moves ------------------------------------------------------------------------------- */
+
+/* Make the best move; *is_better tells whether it was one.  The mixture fits the rows before and after. */
+static NnStatus
+move(Refining *r, bool *is_better, NnError *err)
+{
+	double		total = r->all.total;
+	int			up = 0;
+	int			split = 0;
+
+	*is_better = false;
+	memcpy(r->before, r->all.topic, (size_t) r->all.n * sizeof(int32_t));
+	find_losses(r);
+	for (int k = 0; k < r->all.K; k++)
+		NN_TRY(try_split(r, k, err));
+	NN_TRY(nn_mixture_fit(&r->mixture, 1, &r->all, err));
+	if (!choose_move(r, &up, &split))
+		return NN_OK;
+	for (int64_t i = 0; i < r->all.n; i++)
+	{
+		if (r->before[i] == up)
+			r->all.topic[i] = nn_mixture_other(&r->mixture, &r->all, i, up);
+		else if (r->before[i] == split && r->half[i] == 1)
+			r->all.topic[i] = up;
+	}
+	NN_TRY(nn_mixture_fit(&r->mixture, N_TURNS, &r->all, err));
+	*is_better = r->all.total > total;
+	if (*is_better)
+		return NN_OK;
+	memcpy(r->all.topic, r->before, (size_t) r->all.n * sizeof(int32_t));
+	return nn_mixture_fit(&r->mixture, 1, &r->all, err);
 }
 
 NnStatus
-nn_refine(const NnTopicRows *rows, const float *x, int width, const float *telling, int n_topics, int n_rounds, NnRng *rng,
+nn_refine(const NnBags *bags, const float *x, float *spare, int width, const float *telling, int n_topics, NnRng *rng,
 		  NnArena *scratch, int32_t *topic, float *sure, NnError *err)
 {
 	NnArenaMark mark = nn_arena_mark(scratch);
-	Refining	r = {.rows = rows, .x = x, .width = width, .K = n_topics, .topic = topic, .sure = sure, .arena = scratch};
-	float	   *copy = NN_TAKE(scratch, float, (size_t) rows->n);
+	Refining	r = {.x = x, .spare = spare, .width = width, .rng = rng, .arena = scratch};
+	bool		is_better = true;
 
-	if (copy == NULL)
-		return nn_fail(err, NN_ENOMEM, "out of memory");
-	NN_TRY(create_refining(&r, telling, scratch, err));
-	for (int round = 0; round < n_rounds; round++)
+	NN_TRY(create_refining(&r, topic, bags->n, n_topics, err));
+	NN_TRY(nn_mixture_create(&r.mixture, bags, x, width, telling, n_topics > 2 ? n_topics : 2, scratch, err));
+	NN_TRY(nn_mixture_fit(&r.mixture, N_TURNS, &r.all, err));
+	for (int n = 0; n < MAX_MOVES && is_better && n_topics > 2; n++)
+		NN_TRY(move(&r, &is_better, err));
+	for (int64_t i = 0; i < r.all.n; i++)
 	{
-		int64_t		n_moved;
-
-		NN_TRY(choose_teachers(&r, copy, err));
-		NN_TRY(learn(&r, rng, err));
-		NN_TRY(assign(&r, &n_moved, err));
-		if ((double) n_moved < STOP_SHARE * (double) rows->n)
-			break;
+		topic[r.row[i]] = r.all.topic[i];
+		sure[r.row[i]] = tanhf(0.5f * (r.all.best[i] - r.all.second[i]));
 	}
 	nn_arena_rewind(scratch, &mark);
 	return NN_OK;

@@ -19,36 +19,26 @@ poll(int64_t i, const NnArena *arena, NnError *err)
 	return NN_OK;
 }
 
-static int64_t
-longest_row(const NnTopicRows *rows)
-{
-	int64_t		longest = 0;
-
-	for (int64_t i = 0; i < rows->n; i++)
-		if (rows->start[i + 1] - rows->start[i] > longest)
-			longest = rows->start[i + 1] - rows->start[i];
-	return longest;
-}
-
 /* Weighted sums; at length 1, as are all steps after. */
 static NnStatus
-sum_words(const NnTopicRows *rows, int width, const float *vector, const float *telling, NnArena *scratch, float *out, NnError *err)
+sum_words(const NnBags *bags, int width, const float *vector, const float *weight, NnArena *scratch, float *out, NnError *err)
 {
-	float	   *weight = NN_TAKE(scratch, float, (size_t) longest_row(rows));
-	double		all = rows->n_all_tokens > 0 ? (double) rows->n_all_tokens : 1.0;
+	float	   *share = NN_TAKE(scratch, float, (size_t) bags->longest);
 
-	if (weight == NULL)
+	if (share == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
-	memset(out, 0, (size_t) rows->n * (size_t) width * sizeof(float));
-	for (int64_t i = 0; i < rows->n; i++)
+	memset(out, 0, (size_t) bags->n * (size_t) width * sizeof(float));
+	for (int64_t i = 0; i < bags->n; i++)
 	{
-		const int32_t *word = rows->word + rows->start[i];
-		int64_t		n = rows->start[i + 1] - rows->start[i];
+		const int32_t *word = bags->word + bags->start[i];
+		const float *count = bags->count + bags->start[i];
+		int64_t		n = bags->start[i + 1] - bags->start[i];
+		float		all = (float) nn_sum(n, count);
 
 		NN_TRY(poll(i, scratch, err));
 		for (int64_t j = 0; j < n; j++)
-			weight[j] = telling[word[j]] * (float) (SIF_A / (SIF_A + (double) rows->n_tokens[word[j]] / all) / (double) n);
-		nn_gather_sum(n, word, weight, vector, width, out + (size_t) i * (size_t) width);
+			share[j] = weight[word[j]] * count[j] / all;
+		nn_gather_sum(n, word, share, vector, width, out + (size_t) i * (size_t) width);
 	}
 	return NN_OK;
 }
@@ -97,15 +87,24 @@ take_out(float *x, int64_t n, int width, const double *mean, const NnArena *aren
 	return NN_OK;
 }
 
+void
+nn_row_weights(const NnTopicRows *rows, const float *telling, float *weight)
+{
+	double		all = rows->n_all_tokens > 0 ? (double) rows->n_all_tokens : 1.0;
+
+	for (int w = 0; w < rows->n_words; w++)
+		weight[w] = telling[w] * (float) (SIF_A / (SIF_A + (double) rows->n_tokens[w] / all));
+}
+
 NnStatus
-nn_row_vectors(const NnTopicRows *rows, int width, const float *vector, const float *telling, NnArena *scratch,
+nn_row_vectors(const NnBags *bags, int width, const float *vector, const float *weight, NnArena *scratch,
 			   float *out, NnError *err)
 {
 	double	   *mean = NN_ALLOC(scratch, double, (size_t) width);
 
 	if (mean == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
-	NN_TRY(sum_words(rows, width, vector, telling, scratch, out, err));
-	NN_TRY(common_part(out, rows->n, width, scratch, mean, err));
-	return take_out(out, rows->n, width, mean, scratch, err);
+	NN_TRY(sum_words(bags, width, vector, weight, scratch, out, err));
+	NN_TRY(common_part(out, bags->n, width, scratch, mean, err));
+	return take_out(out, bags->n, width, mean, scratch, err);
 }

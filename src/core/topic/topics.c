@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "kern/kern.h"
+#include "topic/agreement.h"
 #include "topic/choose.h"
 #include "topic/kmeans.h"
 #include "topic/refine.h"
@@ -16,7 +17,7 @@
 #define MAX_SHARE	0.5			/* of the rows that a word may be in */
 #define MAX_WORDS	10000
 #define N_STARTS	5
-#define N_ROUNDS	5
+#define LEAST_AGREEMENT	0.001f
 
 /* Rows that have a vector, end to end. */
 typedef struct Placed
@@ -30,6 +31,7 @@ typedef struct Learning
 {
 	const NnTopicOptions *options;
 	NnTopics   *topics;
+	NnBags		bags;
 	int			width;
 	float	   *x;				/* (rows, width) */
 	Placed		placed;
@@ -60,7 +62,7 @@ nn_topics_bytes(const NnCorpus *corpus, const NnTopicOptions *options)
 	double		tokens = (double) nn_corpus_n_words(corpus);
 	double		V = MAX_WORDS;
 	double		K = options->n_topics > 0 ? options->n_topics : options->max_topics;
-	double		bytes = n * (8.0 * WIDTH + 80.0) + tokens * 28.0 + V * (8.0 * WIDTH + 4.0 * K + 120.0);
+	double		bytes = n * (8.0 * WIDTH + 140.0) + tokens * 36.0 + V * (12.0 * WIDTH + 4.0 * K + 120.0);
 
 	return nn_size_add(nn_corpus_bytes(corpus), (size_t) (1.25 * bytes) + 1048576);
 }
@@ -78,21 +80,53 @@ check_memory(const NnCorpus *corpus, const NnTopicOptions *options, size_t limit
 
 /* ---- vectors ---------------------------------------------------------------------------- */
 
+/*
+ * How much words tell: the geometric mean of what stands around them and of how far rows agree that have them,
+ * 1 at most.
+ */
+static NnStatus
+weigh_words(Learning *l, const float *vector, float *weight, NnError *err)
+{
+	NnTopics   *topics = l->topics;
+	int			V = topics->rows.n_words;
+	float	   *agreement = NN_TAKE(l->scratch, float, (size_t) V);
+	float		most = 0.0f;
+
+	if (agreement == NULL)
+		return nn_fail(err, NN_ENOMEM, "out of memory");
+	nn_row_weights(&topics->rows, topics->telling, weight);
+	NN_TRY(nn_topic_agreement(&l->bags, l->width, vector, weight, l->scratch, agreement, err));
+	for (int w = 0; w < V; w++)
+	{
+		topics->telling[w] = sqrtf(topics->telling[w] * fmaxf(agreement[w], LEAST_AGREEMENT));
+		most = fmaxf(most, topics->telling[w]);
+	}
+	if (most > 0.0f)
+		nn_scale(V, 1.0f / most, topics->telling);
+	nn_row_weights(&topics->rows, topics->telling, weight);
+	return NN_OK;
+}
+
 static NnStatus
 make_vectors(Learning *l, NnError *err)
 {
 	NnTopics   *topics = l->topics;
+	size_t		V = (size_t) topics->rows.n_words;
 	NnArenaMark mark;
 	float	   *vector;
+	float	   *weight;
 
 	l->width = topics->rows.n_words < WIDTH ? topics->rows.n_words : WIDTH;
+	NN_TRY(nn_bags_make(&topics->rows, l->scratch, &l->bags, err));
 	l->x = NN_TAKE(l->scratch, float, nn_size_mul((size_t) topics->rows.n, (size_t) l->width));
 	mark = nn_arena_mark(l->scratch);
-	vector = NN_TAKE(l->scratch, float, nn_size_mul((size_t) topics->rows.n_words, (size_t) l->width));
-	if (l->x == NULL || vector == NULL)
+	vector = NN_TAKE(l->scratch, float, nn_size_mul(V, (size_t) l->width));
+	weight = NN_TAKE(l->scratch, float, V);
+	if (l->x == NULL || vector == NULL || weight == NULL)
 		return nn_fail(err, NN_ENOMEM, "out of memory");
 	NN_TRY(nn_word_vectors(&topics->rows, l->width, l->limit_bytes, &l->rng, l->scratch, vector, topics->telling, err));
-	NN_TRY(nn_row_vectors(&topics->rows, l->width, vector, topics->telling, l->scratch, l->x, err));
+	NN_TRY(weigh_words(l, vector, weight, err));
+	NN_TRY(nn_row_vectors(&l->bags, l->width, vector, weight, l->scratch, l->x, err));
 	nn_arena_rewind(l->scratch, &mark);
 	return NN_OK;
 }
@@ -132,7 +166,7 @@ check_rows(const Learning *l, NnError *err)
 	if (l->placed.n >= least)
 		return NN_OK;
 	nn_fail(err, NN_EDATA, "there are too few rows for %d topics", least);
-	nn_fail_detail(err, "%lld of %lld rows have a word that stands in at least %d rows and in at most half of them.",
+	nn_fail_detail(err, "%lld of %lld rows have a word that stands in at least %d rows and in at most half of them, beside another one.",
 				   (long long) l->placed.n, (long long) l->topics->rows.n, l->options->min_rows);
 	return nn_fail_hint(err, "Give more rows or fewer topics, or lower the option \"min_rows\".");
 }
@@ -210,8 +244,8 @@ learn(Learning *l, NnError *err)
 	NN_TRY(place_rows(l, err));
 	NN_TRY(cluster(l, err));
 	if (l->options->is_refined)
-		NN_TRY(nn_refine(&topics->rows, l->x, l->width, topics->telling, topics->n_topics, N_ROUNDS, &l->rng,
-						 l->scratch, topics->topic, topics->sure, err));
+		NN_TRY(nn_refine(&l->bags, l->x, l->placed.x, l->width, topics->telling, topics->n_topics, &l->rng, l->scratch,
+						 topics->topic, topics->sure, err));
 	else
 		forget_distances(topics);
 	return number_topics(l, err);

@@ -2,7 +2,7 @@
  * topic/topics.h: rows of text -> topics.
  *
  *	nn_topics_learn()		words that tell (vectors.h), vectors of rows, clusters of them (kmeans.h),
- *							which a classifier of the rows' own words refines (refine.h)
+ *							which the rows' own words refine (refine.h)
  *	nn_topics_name()		the words of topics, however rows were given to them (words.h)
  *
  * The same rows, options and seed give the same topics, in whatever order rows were added.
@@ -33,7 +33,7 @@ typedef struct NnTopics
 	int			n_topics;
 	int32_t    *topic;			/* (rows.n) in the order of rows; -1: no word of the vocabulary */
 	float	   *sure;			/* (rows.n) margin between the two most probable, 0 to 1 */
-	float	   *telling;		/* (rows.n_words) how much a word says, 0 to 1 */
+	float	   *telling;		/* (rows.n_words) how much a word tells, 0 to 1 */
 } NnTopics;
 
 /* Bytes that this holds at most, of rows that were added. */

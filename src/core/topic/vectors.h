@@ -11,21 +11,28 @@
  * with the leading singular vectors and values M = U S V', a word's vector is (U S^1/2)_w.
  *
  * A row's vector is the mean of its words', a/(a + p_w) each (Arora, Liang and Ma 2017), less
- * the direction that all rows have in common, at length 1.  The usual a of 0.001 would weigh
+ * the mean of all rows, at length 1.  The usual a of 0.001 would weigh
  * away the very words that name the topics of short texts: they are frequent.
  */
 #ifndef NN_TOPIC_VECTORS_H
 #define NN_TOPIC_VECTORS_H
 
 #include "base/rng.h"
-#include "topic/corpus.h"
+#include "topic/bags.h"
 
-/* Vectors of words into vector (n_words, width).  NN_ELIMIT if what stands together takes more than limit bytes. */
+/*
+ * Vectors of words into vector (n_words, width), and how much each tells into telling (n_words): how far the
+ * words around it differ from those of the column (word_vectors.c).  NN_ELIMIT if what stands together takes
+ * more than limit bytes.
+ */
 NnStatus	nn_word_vectors(const NnTopicRows *rows, int width, size_t limit_bytes, NnRng *rng, NnArena *scratch,
 							float *vector, float *telling, NnError *err);
 
-/* Of rows into out (n, width); zeros for a row without a word of the vocabulary. */
-NnStatus	nn_row_vectors(const NnTopicRows *rows, int width, const float *vector, const float *telling, NnArena *scratch,
+/* What words weigh in the vectors of rows: telling_w a/(a + p_w). */
+void		nn_row_weights(const NnTopicRows *rows, const float *telling, float *weight);
+
+/* Of rows into out (n, width); zeros for a row without a word that weighs anything. */
+NnStatus	nn_row_vectors(const NnBags *bags, int width, const float *vector, const float *weight, NnArena *scratch,
 						   float *out, NnError *err);
 
 #endif							/* NN_TOPIC_VECTORS_H */

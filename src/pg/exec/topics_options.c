@@ -4,7 +4,7 @@
  *	max_topics	the most topics to choose, where their number is left open
  *	min_rows	words in fewer rows are neither shown nor learned from
  *	words		how many words of a topic are shown
- *	refine		let a classifier of the rows' own words move rows between topics
+ *	refine		let the rows' own words move rows between topics
  *	seed		of all that is drawn
  *	key			column that tells rows apart, for examples
  *

@@ -117,21 +117,23 @@ write_figures(const LstmTopicSet *set, StringInfo html)
 	lstm_html_tiles_end(html);
 }
 
-static void
-write_first_words(const LstmTopic *topic, StringInfo html)
+/* The number of a topic and its first words: what stands in front of its row. */
+static char *
+title(const LstmTopic *topic)
 {
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfo(&text, "%d:", topic->topic);
 	for (int j = 0; j < Min(topic->n_words, SHOWN_WORDS); j++)
-	{
-		if (j > 0)
-			appendStringInfoString(html, ", ");
-		lstm_html_text(html, topic->word[j]);
-	}
+		appendStringInfo(&text, "%s %s", j > 0 ? "," : "", topic->word[j]);
+	return text.data;
 }
 
 static void
 write_table(const LstmTopicSet *set, const LstmTopic **topics, StringInfo html)
 {
-	static const LstmHtmlColumn columns[] = {{"Topic", false}, {"Words", false}, {"Rows", true}, {"Share", true}, {"Coherence", true}};
+	static const LstmHtmlColumn columns[] = {{"Topic", false}, {"Rows", true}, {"Share", true}, {"Coherence", true}};
 	double		n = (double) Max(count_rows(set), 1);
 
 	lstm_html_section(html, "all", "All topics", "The largest first. The number is the label that <code>lstm_predict</code> answers.");
@@ -139,10 +141,7 @@ write_table(const LstmTopicSet *set, const LstmTopic **topics, StringInfo html)
 	for (int i = 0; i < set->n; i++)
 	{
 		lstm_html_row(html);
-		lstm_html_cell_header(html, psprintf("%d", topics[i]->topic));
-		lstm_html_cell(html, false);
-		write_first_words(topics[i], html);
-		lstm_html_cell_end(html);
+		lstm_html_cell_header(html, title(topics[i]));
 		lstm_html_cell_count(html, topics[i]->n_rows);
 		lstm_html_cell_bar(html, (double) topics[i]->n_rows / n);
 		lstm_html_cell_number(html, topics[i]->coherence);
@@ -153,27 +152,35 @@ write_table(const LstmTopicSet *set, const LstmTopic **topics, StringInfo html)
 }
 
 static void
+write_topic_words(const LstmTopic *topic, StringInfo html)
+{
+	static const LstmHtmlColumn columns[] = {{"Word", false}, {"How typical", true}};
+	double		most = 0.0;
+
+	for (int j = 0; j < topic->n_words; j++)
+		most = Max(most, topic->weight[j]);
+	lstm_html_table(html, psprintf("Topic %d", topic->topic), columns, lengthof(columns));
+	for (int j = 0; j < topic->n_words; j++)
+	{
+		lstm_html_row(html);
+		lstm_html_cell_header(html, topic->word[j]);
+		lstm_html_cell_bar(html, most > 0.0 ? topic->weight[j] / most : NAN);
+		lstm_html_row_end(html);
+	}
+	lstm_html_table_end(html);
+}
+
+static void
 write_words(const LstmTopicSet *set, const LstmTopic **topics, StringInfo html)
 {
 	lstm_html_section(html, "words", "The words of each topic",
 					  "How typical a word is, of the topic's most typical one: its share of the topic's words, times the"
-					  " logarithm of how much larger that is than its share of all words.");
+					  " logarithm of how much larger that is than its share of all words, times how much it tells of any topic.");
 	lstm_html_grid(html);
 	for (int i = 0; i < set->n; i++)
 	{
-		LstmHtmlWeight *weights = palloc0(sizeof(LstmHtmlWeight) * Max(topics[i]->n_words, 1));
-		double		most = 0.0;
-
 		CHECK_FOR_INTERRUPTS();
-		for (int j = 0; j < topics[i]->n_words; j++)
-			most = Max(most, topics[i]->weight[j]);
-		for (int j = 0; j < topics[i]->n_words; j++)
-		{
-			weights[j].name = topics[i]->word[j];
-			weights[j].weight = most > 0.0 ? topics[i]->weight[j] / most : NAN;
-		}
-		lstm_html_weights(html, psprintf("Topic %d", topics[i]->topic), weights, topics[i]->n_words);
-		pfree(weights);
+		write_topic_words(topics[i], html);
 	}
 	lstm_html_grid_end(html);
 	lstm_html_section_end(html);
