@@ -30,7 +30,7 @@ SHLIB_LINK = -lutf8proc -lm -ldl
 
 # In run order.  scripts/check-tests holds that each sql/*.sql is named here.
 REGRESS = setup surface train predict predict_batch evaluate multilabel decide models retrain refresh policy cache jobs options errors rights grants attacks secrets \
-	transactions prepared hostile same_seed unicode sentiment tag write trace explain highlight report causes similar forecast story hostile_tasks extremes topics
+	transactions prepared hostile same_seed unicode sentiment tag write trace explain highlight report causes causes_hostile similar forecast story hostile_tasks extremes topics
 
 # Likewise for specs/*.spec.
 ISOLATION = train_predict train_tasks deploy_predict deploy_isolation train_train drop_predict drop_meanwhile source_changes batch_locks role_changes retrain_deploy job_commits

@@ -47,10 +47,12 @@ SELECT error_of(format($$SELECT * FROM lstm_root_causes('opinion', 'opinion', 'b
 
 -- A condition is one condition: nothing else gets through the parser, and nothing runs.
 CREATE TABLE victim (a integer);
-SELECT c, error_of(format($$SELECT * FROM lstm_root_causes('opinion', 'opinion', 'body', 'bad', %L)$$, c)) FROM unnest(ARRAY[
+SELECT c, e FROM unnest(ARRAY[
 	'', ' ', '1; DROP TABLE victim', 'true); DROP TABLE victim; SELECT (true', 'true) UNION SELECT 1 WHERE (true', 'true) OR (true', 'true) ORDER BY (1',
 	'true LIMIT 1', 'true GROUP BY 1', 'true) FOR UPDATE --', 'true /*', '*/ true', 'true) THEN true WHEN (true', 'is_c END, CASE WHEN true', '''', '$x$', 'SELECT true', 'is_c,', 'is_c, is_c', 'is_c AS x',
-	'1', 'id', 'nothing', 'is_c = $1', 'generate_series(1, 2) = 1', 'count(*) > 0', 'DEFAULT', 'COMMIT', 'true INTO victim', 'id / 0 = 1', '(DELETE FROM victim RETURNING true)', 'EXISTS (WITH x AS (INSERT INTO victim VALUES (1) RETURNING 1) SELECT FROM x)']) c;
+	'1', 'id', 'nothing', 'is_c = $1', 'generate_series(1, 2) = 1', 'count(*) > 0', 'DEFAULT', 'COMMIT', 'true INTO victim', 'id / 0 = 1', '(DELETE FROM victim RETURNING true)', 'EXISTS (WITH x AS (INSERT INTO victim VALUES (1) RETURNING 1) SELECT FROM x)']) c,
+	error_of(format($$SELECT * FROM lstm_root_causes('opinion', 'opinion', 'body', 'bad', %L)$$, c)) e
+ WHERE e !~ '^(DETAIL: There is no operator|HINT: No operator matches)';
 SELECT error_of($$SELECT * FROM lstm_root_causes('opinion', 'opinion', 'body', 'bad', 'is_c', 'true) OR (true')$$);
 SELECT count(*) FROM victim;
 

@@ -7,7 +7,7 @@ SELECT version FROM lstm_train('request', 'body', 'cause', 'request', options =>
 -- Near ones are of the same kind, and a row is most like itself.
 SELECT rank, r.cause, similarity > 0.7 AS is_near, value = r.body AS is_its_text FROM lstm_similar('request', 'the router and its link are down', 'request', 'body', 5) s JOIN request r ON r.id::text = s.key_value ORDER BY rank;
 SELECT rank, key_value = '77' AS is_itself, similarity > 0.99999 AS is_one FROM lstm_similar('request', (SELECT body FROM request WHERE id = 77), 'request', 'body', 1);
-SELECT count(*) AS n, bool_and(similarity <= before) AS falls, max(rank) AS last FROM (SELECT *, lag(similarity, 1, 2) OVER (ORDER BY rank) AS before FROM lstm_similar('request', 'a refund', 'request', 'body', 400)) s;
+SELECT count(*) AS n, bool_and(similarity <= before) AS falls, max(rank) AS last FROM (SELECT *, lag(similarity, 1, 2::real) OVER (ORDER BY rank) AS before FROM lstm_similar('request', 'a refund', 'request', 'body', 400)) s;
 -- The similarity is the cosine of what lstm_embed gives.
 SELECT count(*) AS n, bool_and(abs(similarity - cosine) < 1e-5) AS is_cosine
   FROM lstm_similar('request', 'a refund', 'request', 'body', 20) s,

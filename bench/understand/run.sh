@@ -18,7 +18,7 @@ build_extension || { tail -n 20 "$here/build/pg.log"; exit 1; }
 install_extension "$here/build/pg"
 cluster_start bench "fsync = off" "pg_lstm.progress = off"
 export PGHOST="$socket" PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PATH="$pg_bin:$PATH"
-export DATA here
+export DATA here PYTHONDONTWRITEBYTECODE=1
 psql -X -q -v ON_ERROR_STOP=1 -c 'SET client_min_messages = warning' \
 	-c 'DROP EXTENSION IF EXISTS pg_lstm CASCADE' -c 'CREATE EXTENSION pg_lstm'
 : >"$here/build/understand.md"

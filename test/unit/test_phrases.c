@@ -184,11 +184,13 @@ test_words(void)
 
 #define N_REASONS 4
 
-/* Row i has reason i % N_REASONS, but the last tenth the first one. */
+/* From this row on all have the first reason, those before reason i % N_REASONS. */
+static int	first_from = 144;
+
 static int
 reason_of(int i)
 {
-	return i >= 144 ? 0 : i % N_REASONS;
+	return i >= first_from ? 0 : i % N_REASONS;
 }
 
 static NnStatus
@@ -256,6 +258,80 @@ test_groups(void)
 	nn_arena_destroy(other);
 }
 
+/* Three of four rows have the same reason, whose words are in most rows; and all rows have the same. */
+static void
+test_dominating(void)
+{
+	NnArena    *arena = nn_arena_create(&host.env);
+	NnGrouped	grouped;
+	NnError		err;
+	int			n_right = 0;
+
+	first_from = 60;
+	is_int(group(arena, &grouped, false, &err), NN_OK, "rows of which most have one reason");
+	first_from = 144;
+	for (int i = 0; i < 60; i++)
+		n_right += reason_of(i) == 0 || (grouped.of_row[i] == grouped.of_row[i % N_REASONS] && grouped.of_row[i] != grouped.of_row[0]);
+	is_int(n_right, 60, "the others stand by themselves");
+	nn_arena_destroy(arena);
+}
+
+static void
+test_equal(void)
+{
+	NnArena    *arena = nn_arena_create(&host.env);
+	NnCauseGroups *groups;
+	NnGrouped	grouped;
+	NnWeighted	weighted = {0, 4, 1.0};
+	NnError		err;
+	int			n_first = 0;
+
+	is_int(nn_cause_groups_create(&groups, &host.env, (size_t) 64 << 20, &err), NN_OK, "groups of equal rows");
+	for (int i = 0; i < 50; i++)
+		if (nn_cause_groups_add(groups, "rude staff again", 16, &weighted, 1, &err) != NN_OK)
+			ok(false, "row %d: %s", i, err.message);
+	is_int(nn_cause_groups_learn(groups, 3, 7, arena, &grouped, &err), NN_OK, "learned");
+	for (int i = 0; i < 50; i++)
+		n_first += grouped.of_row[i] == 0;
+	is_int(n_first, 50, "all in the first");
+	nn_cause_groups_destroy(groups);
+	nn_arena_destroy(arena);
+}
+
+/* Two reasons in a script without spaces, whose words are pairs of characters. */
+static void
+test_ideographs(void)
+{
+	static const char *const reason[2][3] = {
+		{"\u7535\u6c60\u5145\u7535\u574f\u4e86", "\u5145\u7535\u7535\u6c60\u574f\u4e86", "\u574f\u4e86\u7535\u6c60\u5145\u7535"},
+		{"\u5feb\u9012\u7269\u6d41\u592a\u6162", "\u7269\u6d41\u5feb\u9012\u592a\u6162", "\u592a\u6162\u7269\u6d41\u5feb\u9012"}
+	};
+	static const char *const filler[5] = {"\u4eca\u5929", "\u6211\u4eec", "\u4e1c\u897f", "\u600e\u4e48", "\u53ef\u4ee5"};
+	NnArena    *arena = nn_arena_create(&host.env);
+	NnCauseGroups *groups;
+	NnGrouped	grouped;
+	NnWeighted	weighted = {0, 6, 1.0};
+	NnError		err;
+	int			n_right = 0;
+
+	is_int(nn_cause_groups_create(&groups, &host.env, (size_t) 64 << 20, &err), NN_OK, "groups of texts without spaces");
+	for (int i = 0; i < 90; i++)
+	{
+		char		text[128];
+		int			n = snprintf(text, sizeof(text), "%s %s%s", reason[i % 2][i / 2 % 3], filler[i % 5], filler[i % 3]);
+
+		if (nn_cause_groups_add(groups, text, (size_t) n, &weighted, 1, &err) != NN_OK)
+			ok(false, "row %d: %s", i, err.message);
+	}
+	is_int(nn_cause_groups_learn(groups, 2, 7, arena, &grouped, &err), NN_OK, "learned");
+	for (int i = 0; i < 90; i++)
+		n_right += grouped.of_row[i] >= 0 && grouped.of_row[i] == grouped.of_row[i % 2];
+	is_int(n_right, 90, "by pairs of characters that weigh");
+	ok(grouped.n_groups == 2 && grouped.group[0].n_words == NN_CAUSE_WORDS && grouped.group[0].n_bytes[0] == 6, "and named by pairs");
+	nn_cause_groups_destroy(groups);
+	nn_arena_destroy(arena);
+}
+
 /* ---- trouble --------------------------------------------------------------------------- */
 
 /* Both parts, or what they fail with. */
@@ -279,6 +355,7 @@ everything(NnError *err)
 static void
 test_trouble(void)
 {
+	static const uint8_t cell[N_ROWS];
 	NnPhrases  *phrases;
 	NnError		err;
 	long		n_allocs;
@@ -305,13 +382,7 @@ test_trouble(void)
 	host.cancel_at = 0;
 	nn_phrases_create(&phrases, &host.env, 1000, &err);
 	add_rows(phrases, false, &err);
-	ok(nn_phrases_count(phrases, (const uint8_t[N_ROWS])
-/**INDENT** Error@309: Unbalanced parens */
-						{
-		0
-/**INDENT** Warning@311: Extra ) */
-/**INDENT** Warning@311: Extra ) */
-	}, 2, 4, &err) == NN_ELIMIT && strstr(err.detail, "limit is 0 MB") != NULL, "too little memory");
+	ok(nn_phrases_count(phrases, cell, 2, 4, &err) == NN_ELIMIT && strstr(err.detail, "limit is 0 MB") != NULL, "too little memory");
 	ok(nn_phrases_add_row(phrases, &err) == NN_OK && nn_phrases_add_text(phrases, "a\377", 2, &err) == NN_EENCODING, "no UTF-8");
 	nn_phrases_destroy(phrases);
 	is_int(host.n_live, 0, "all memory was given back");
@@ -326,6 +397,9 @@ main(void)
 	test_forms();
 	test_words();
 	test_groups();
+	test_dominating();
+	test_equal();
+	test_ideographs();
 	test_trouble();
 	return done_testing();
 }

@@ -8,24 +8,23 @@
 
 #include "kern/kern.h"
 #include "text/lexicon.h"
+#include "text/tokenize.h"
 #include "topic/corpus.h"
 #include "topic/kmeans.h"
 #include "topic/vectors.h"
 
-#define WIDTH			100
+#define WIDTH			50
 #define SIF_A			0.03
-#define N_STARTS		3
-#define N_TURNS			50		/* towards the direction that all rows have in common */
+#define N_STARTS		10
 #define POLL_ROWS		1024
 
-/* A row goes along with a direction from this cosine on; "most" rows. */
-#define ALONG			0.05
-#define MOST			0.5
+/* A row that is no farther from the mean of all, at length 1, is at it. */
+#define LEAST			1e-4
 
 /* Larger blocks of words go to a temporary file, where the host has such. */
 #define MAP_BYTES		((size_t) 16 * 1024 * 1024)
 
-static const NnCorpusOptions corpus_options = {.min_rows = 3, .max_share = 0.5, .max_words = 10000};
+static const NnCorpusOptions corpus_options = {.min_rows = 3, .max_share = 1.0, .max_words = 10000};
 
 /* A word of a row. */
 typedef struct Place
@@ -53,6 +52,7 @@ typedef struct Learning
 	double	   *mean;			/* of each word of the vocabulary, over what even weights would be */
 	int			width;
 	float	   *x;				/* (n, width) vectors of rows */
+	bool	   *is_placed;		/* (n) rows that have one */
 	NnRng		rng;
 } Learning;
 
@@ -154,26 +154,38 @@ nn_cause_groups_add(NnCauseGroups *groups, const char *text, size_t n_bytes,
 
 /* ---- weights ------------------------------------------------------------------ */
 
-/* For each word of the vocabulary its number in the lexicon, -1 for what the corpus put together. */
+/*
+ * For each word of the vocabulary its number in the lexicon, and -1; of a pair of characters that the corpus put
+ * together (topic/corpus.h) the numbers of both.
+ */
 static NnStatus
-match_words(const Learning *l, int32_t **number, NnError *err)
+match_words(const Learning *l, int32_t (**parts)[2], NnError *err)
 {
-	*number = NN_TAKE(l->arena, int32_t, (size_t) l->rows.n_words);
-	if (*number == NULL && l->rows.n_words > 0)
+	const NnLexicon *lexicon = l->groups->lexicon;
+
+	*parts = nn_arena_take(l->arena, (size_t) l->rows.n_words, sizeof(**parts));
+	if (*parts == NULL && l->rows.n_words > 0)
 		return out_of_memory(err);
 	for (int w = 0; w < l->rows.n_words; w++)
 	{
 		int			n_bytes;
 		const char *bytes = nn_corpus_word(l->groups->corpus, w, &n_bytes);
+		int			n_first = (int) nn_utf8_skip(bytes, (size_t) n_bytes, 0, 1);
+		int32_t    *part = (*parts)[w];
 
-		(*number)[w] = nn_lexicon_find(l->groups->lexicon, bytes, n_bytes);
+		part[0] = nn_lexicon_find(lexicon, bytes, n_bytes);
+		part[1] = -1;
+		if (part[0] >= 0)
+			continue;
+		part[0] = nn_lexicon_find(lexicon, bytes, n_first);
+		part[1] = nn_lexicon_find(lexicon, bytes + n_first, n_bytes - n_first);
 	}
 	return NN_OK;
 }
 
 /* The weights of one row's words, each the mean over the word's places in it, into own. */
 static void
-weigh_row(const Learning *l, int64_t i, const int32_t *number, float *sum, int32_t *times, double *even)
+weigh_row(const Learning *l, int64_t i, int32_t (*parts)[2], float *sum, int32_t *times, double *even)
 {
 	const NnCauseGroups *groups = l->groups;
 	const size_t *starts = groups->starts.data;
@@ -192,9 +204,14 @@ weigh_row(const Learning *l, int64_t i, const int32_t *number, float *sum, int32
 	}
 	for (int64_t j = from; j < to; j++)
 	{
-		int32_t		word = number[l->rows.word[j]];
+		l->own[j] = 0.0f;
+		for (int k = 0; k < 2; k++)
+		{
+			int32_t		word = parts[l->rows.word[j]][k];
 
-		l->own[j] = word >= 0 && times[word] > 0 ? sum[word] / (float) times[word] : 0.0f;
+			if (word >= 0 && times[word] > 0)
+				l->own[j] += sum[word] / (float) times[word];
+		}
 		positive += l->own[j];
 	}
 	for (int64_t j = from; j < to; j++)
@@ -217,17 +234,17 @@ weigh_words(Learning *l, NnError *err)
 	float	   *sum = NN_ALLOC(l->arena, float, n_lexemes);
 	int32_t    *times = NN_ALLOC(l->arena, int32_t, n_lexemes);
 	double	   *even = NN_ALLOC(l->arena, double, (size_t) l->rows.n_words);
-	int32_t    *number;
+	int32_t		(*parts)[2];
 
 	l->own = NN_TAKE(l->arena, float, (size_t) l->rows.start[l->rows.n]);
 	l->mean = NN_ALLOC(l->arena, double, (size_t) l->rows.n_words);
 	if (sum == NULL || times == NULL || even == NULL || l->own == NULL || l->mean == NULL)
 		return out_of_memory(err);
-	NN_TRY(match_words(l, &number, err));
+	NN_TRY(match_words(l, &parts, err));
 	for (int64_t i = 0; i < l->rows.n; i++)
 	{
 		NN_TRY(poll(l, i, err));
-		weigh_row(l, i, number, sum, times, even);
+		weigh_row(l, i, parts, sum, times, even);
 	}
 	for (int w = 0; w < l->rows.n_words; w++)
 		l->mean[w] /= even[w];
@@ -264,82 +281,65 @@ sum_words(const Learning *l, const float *vector, NnError *err)
 	return NN_OK;
 }
 
-/* At length 1; what is no direction stays zero. */
-static void
-normalize(float *x, int width)
-{
-	double		norm = nn_sum_squares(width, x);
-
-	if (norm > 0.0)
-		nn_scale(width, (float) (1.0 / sqrt(norm)), x);
-}
-
-static double
-dot(const float *x, const double *direction, int width)
-{
-	double		sum = 0.0;
-
-	for (int k = 0; k < width; k++)
-		sum += (double) x[k] * direction[k];
-	return sum;
-}
-
+/* At length 1, unless it is shorter than `least`: such a one becomes zero. */
 static bool
-has_vector(const Learning *l, int64_t i)
+normalize(float *x, int width, double least)
 {
-	return nn_sum_squares(l->width, l->x + (size_t) i * (size_t) l->width) > 0.5;
+	double		norm = sqrt(nn_sum_squares(width, x));
+
+	if (norm > least)
+		nn_scale(width, (float) (1.0 / norm), x);
+	else
+		memset(x, 0, sizeof(float) * (size_t) width);
+	return norm > least;
 }
 
-/* The direction in which the squares of all rows are largest: the power method on the sum of x x'. */
+/* Vectors at length 1, those of rows that have one. */
 static NnStatus
-common_direction(const Learning *l, double *direction, double *next, NnError *err)
+place_rows(Learning *l, NnError *err)
 {
-	for (int k = 0; k < l->width; k++)
-		direction[k] = 1.0;
-	for (int turn = 0; turn < N_TURNS; turn++)
+	l->is_placed = NN_TAKE(l->arena, bool, (size_t) l->rows.n);
+	if (l->is_placed == NULL)
+		return out_of_memory(err);
+	for (int64_t i = 0; i < l->rows.n; i++)
 	{
-		double		norm = 0.0;
-
-		memset(next, 0, sizeof(double) * (size_t) l->width);
-		for (int64_t i = 0; i < l->rows.n; i++)
-		{
-			const float *x = l->x + (size_t) i * (size_t) l->width;
-			double		along = dot(x, direction, l->width);
-
-			NN_TRY(poll(l, i, err));
-			for (int k = 0; k < l->width; k++)
-				next[k] += along * (double) x[k];
-		}
-		for (int k = 0; k < l->width; k++)
-			norm += next[k] * next[k];
-		for (int k = 0; k < l->width && norm > 0.0; k++)
-			direction[k] = next[k] / sqrt(norm);
-		if (!(norm > 0.0))
-			memset(direction, 0, sizeof(double) * (size_t) l->width);
+		NN_TRY(poll(l, i, err));
+		l->is_placed[i] = normalize(l->x + (size_t) i * (size_t) l->width, l->width, 0.0);
 	}
 	return NN_OK;
 }
 
 /*
- * Do most rows go along with it?  Where rows share no words it is but the direction of the largest group,
- * which is not to be taken out.
+ * Less their mean, what all rows have in common.  Their leading direction instead (Arora, Liang and Ma 2017) does as well, but where
+ * most rows have one cause it is that cause.  What is left of a row that is like the mean is rounding.
  */
-static bool
-is_common(const Learning *l, const double *direction)
+static NnStatus
+take_out_mean(const Learning *l, NnError *err)
 {
-	int64_t		n_rows = 0;
-	int64_t		n_along = 0;
-	int64_t		n_against = 0;
+	double	   *mean = NN_ALLOC(l->arena, double, (size_t) l->width);
+	int64_t		n = 0;
 
+	if (mean == NULL)
+		return out_of_memory(err);
 	for (int64_t i = 0; i < l->rows.n; i++)
 	{
-		double		along = dot(l->x + (size_t) i * (size_t) l->width, direction, l->width);
-
-		n_rows += has_vector(l, i);
-		n_along += along > ALONG;
-		n_against += along < -ALONG;
+		NN_TRY(poll(l, i, err));
+		n += l->is_placed[i];
+		for (int k = 0; k < l->width; k++)
+			mean[k] += (double) l->x[(size_t) i * (size_t) l->width + (size_t) k];
 	}
-	return (double) (n_along > n_against ? n_along : n_against) >= MOST * (double) n_rows;
+	for (int64_t i = 0; i < l->rows.n; i++)
+	{
+		float	   *x = l->x + (size_t) i * (size_t) l->width;
+
+		NN_TRY(poll(l, i, err));
+		if (!l->is_placed[i])
+			continue;
+		for (int k = 0; k < l->width; k++)
+			x[k] = (float) ((double) x[k] - mean[k] / (double) n);
+		(void) normalize(x, l->width, LEAST);
+	}
+	return NN_OK;
 }
 
 static NnStatus
@@ -347,32 +347,17 @@ make_vectors(Learning *l, NnError *err)
 {
 	float	   *vector;
 	float	   *telling;
-	double	   *direction = NN_TAKE(l->arena, double, WIDTH);
-	double	   *next = NN_TAKE(l->arena, double, WIDTH);
-	bool		is_taken_out;
 
 	l->width = l->rows.n_words < WIDTH ? l->rows.n_words : WIDTH;
 	vector = NN_TAKE(l->arena, float, nn_size_mul((size_t) l->rows.n_words, (size_t) l->width));
 	telling = NN_TAKE(l->arena, float, (size_t) l->rows.n_words);
 	l->x = NN_TAKE(l->arena, float, nn_size_mul((size_t) l->rows.n, (size_t) l->width));
-	if (direction == NULL || next == NULL || vector == NULL || telling == NULL || l->x == NULL)
+	if (vector == NULL || telling == NULL || l->x == NULL)
 		return out_of_memory(err);
 	NN_TRY(nn_word_vectors(&l->rows, l->width, l->groups->limit_bytes, &l->rng, l->arena, vector, telling, err));
 	NN_TRY(sum_words(l, vector, err));
-	for (int64_t i = 0; i < l->rows.n; i++)
-		normalize(l->x + (size_t) i * (size_t) l->width, l->width);
-	NN_TRY(common_direction(l, direction, next, err));
-	is_taken_out = is_common(l, direction);
-	for (int64_t i = 0; i < l->rows.n; i++)
-	{
-		float	   *x = l->x + (size_t) i * (size_t) l->width;
-		double		along = is_taken_out ? dot(x, direction, l->width) : 0.0;
-
-		for (int k = 0; k < l->width; k++)
-			x[k] = (float) ((double) x[k] - along * direction[k]);
-		normalize(x, l->width);
-	}
-	return NN_OK;
+	NN_TRY(place_rows(l, err));
+	return take_out_mean(l, err);
 }
 
 /* ---- groups ------------------------------------------------------------------------ */
@@ -385,7 +370,7 @@ gather_vectors(Learning *l, int64_t *order)
 
 	for (int64_t i = 0; i < l->rows.n; i++)
 	{
-		if (!has_vector(l, i))
+		if (!l->is_placed[i])
 			continue;
 		if (n != i)
 			memcpy(l->x + (size_t) n * (size_t) l->width, l->x + (size_t) i * (size_t) l->width, sizeof(float) * (size_t) l->width);

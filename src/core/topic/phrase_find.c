@@ -29,8 +29,12 @@
 /* "Most" of a phrase's rows. */
 #define MOST			0.8
 
-/* The cohort's compared rows have a phrase oftener than its others, beyond doubt. */
-#define SURELY			1e-4
+/*
+ * The cohort's compared rows have a phrase so many times as often as its others, and by chance they would no
+ * oftener than that: a mark of the cohort is in both alike.
+ */
+#define OFTENER			2.0
+#define SURELY			0.01
 
 /* Of phrases in more rows it is not asked whether they could be found. */
 #define MAX_RARE		1000
@@ -209,11 +213,18 @@ within_cohort(const NnPhrases *phrases, const NnPhrase *phrase)
 }
 
 static bool
+goes_with_label(const NnTwoSamples *s)
+{
+	return (double) s->first_with * (double) s->second_n >= OFTENER * (double) s->second_with * (double) s->first_n &&
+		nn_share_test(s, NN_FIRST_MORE) <= SURELY;
+}
+
+static bool
 speaks_for_label(const NnPhraseSearch *search, const NnPhraseCandidate *candidate)
 {
 	NnTwoSamples samples = within_cohort(search->phrases, nn_phrase_get(search->phrases, candidate->phrase));
 
-	return candidate->net >= candidate->even || nn_share_test(&samples, NN_FIRST_MORE) <= SURELY;
+	return candidate->net >= candidate->even || goes_with_label(&samples);
 }
 
 /* Is it a mark with a word more?  Then the mark has many more rows. */
