@@ -143,6 +143,27 @@ install_extension()
 	rm -rf "$state/install.old"
 }
 
+# copy_project TO: the sources, for a build elsewhere.  What TO/build holds from before is kept, so a file
+# that has changed gets the time of now, whenever it was edited, and one that has not keeps its time.
+copy_project()
+{
+	rm -rf "$1.new"
+	mkdir -p "$1/build" "$1.new" || return 1
+	set -- "$1" --exclude=./.git --exclude=./build --exclude=./.local
+	case $local_dir in
+		"$here"/*) set -- "$@" "--exclude=.${local_dir#"$here"}" ;;
+	esac
+	copy_to=$1
+	shift
+	tar -C "$here" "$@" -cf - . | tar -C "$copy_to.new" --no-same-owner -xmf - || return 1
+	(cd "$copy_to.new" && find . -name '*.[ch]' -o -name Makefile -o -name '*.mk') |
+		while IFS= read -r copied
+		do
+			cmp -s "$copy_to.new/$copied" "$copy_to/$copied" && touch -r "$copy_to/$copied" "$copy_to.new/$copied"
+		done
+	mv "$copy_to/build" "$copy_to.new/build" && rm -rf "$copy_to" && mv "$copy_to.new" "$copy_to"
+}
+
 # build_extension [VARIABLE=VALUE...]: build/pg, with its log in build/pg.log.
 build_extension()
 {

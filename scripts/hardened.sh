@@ -19,7 +19,9 @@ set -u
 here=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 . "$here/scripts/cluster.sh"
 
-valgrind_files="setup train predict models"
+# Those that take a second or two elsewhere: what they train is small, and they go through the reading of rows, files,
+# the cache, plans and errors.  What trains for longer is the business of asan.
+valgrind_files="setup train predict predict_batch models errors transactions prepared"
 
 # Must be there: package and what it is needed for.
 need()
@@ -83,29 +85,48 @@ fetch_source()
 	return 1
 }
 
-# A server with assertions; USE_VALGRIND makes memory contexts known to valgrind.
+# only_below FOLDER: nothing was installed beside it.
+only_below()
+{
+	elsewhere=$(find "$stage" -type f ! -path "$1/*" -print)
+	[ -z "$elsewhere" ] || say "it would install: $elsewhere"
+	[ -z "$elsewhere" ]
+}
+
+# A server with assertions, in a folder that all modes share; USE_VALGRIND makes
+# its memory contexts known to valgrind.
+#
+# Debian's source puts libraries into /usr/lib/postgresql, over those of the
+# package, unless "pgsql" or "postgres" stands in its prefix.  It is installed into
+# a stage, so that what would go elsewhere is an error and goes nowhere.
 build_server()
 {
-	assert_config=$work/server/bin/pg_config
-	[ -x "$assert_config" ] && [ -f "$work/server/complete" ] && return
+	prefix=$server/pgsql
+	stage=$server/stage
+	assert_config=$prefix/bin/pg_config
+	[ ! -f "$server/complete" ] || return 0
 	say "== server with assertions, from the source package postgresql-$pg_major (minutes, once)"
-	mkdir -p "$work/source/lists/partial"
-	sed 's/^Types: .*/Types: deb-src/; s/^deb /deb-src /' /etc/apt/sources.list.d/debian.sources >"$work/source/src.sources" 2>/dev/null
-	grep -h '^deb ' /etc/apt/sources.list 2>/dev/null | sed 's/^deb /deb-src /' >"$work/source/src.list"
+	need dpkg-dev "building a server"
+	need libreadline-dev "building a server"
+	need zlib1g-dev "building a server"
+	rm -rf "$server"
+	source=$server/source
+	mkdir -p "$source/lists/partial" "$source/parts"
+	sed 's/^Types: .*/Types: deb-src/' /etc/apt/sources.list.d/debian.sources >"$source/parts/here.sources" 2>/dev/null
+	grep -h '^deb ' /etc/apt/sources.list 2>/dev/null | sed 's/^deb /deb-src /' >"$source/here.list"
+	apt_options="-q -o Dir::Etc::sourcelist=$source/here.list -o Dir::Etc::sourceparts=$source/parts -o Dir::State::lists=$source/lists"
 	(
-		cd "$work/source" &&
-			apt_options="-q -o Dir::Etc::sourcelist=$work/source/src.list -o Dir::Etc::sourceparts=$work/source/parts -o Dir::State::lists=$work/source/lists" &&
-			mkdir -p parts && cp src.sources parts/ &&
-			apt-get $apt_options update &&
-			fetch_source &&
+		# shellcheck disable=SC2086
+		cd "$source" && apt-get $apt_options update && fetch_source &&
 			cd "postgresql-$pg_major"*/ &&
-			./configure --prefix="$work/server" --enable-cassert --enable-debug --enable-tap-tests --without-icu \
+			./configure --prefix="$prefix" --enable-cassert --enable-debug --enable-tap-tests --without-icu \
 				CPPFLAGS=-DUSE_VALGRIND CFLAGS="-O1 -fno-omit-frame-pointer" &&
-			make -s -j"${JOBS:-$(nproc)}" && make -s install
-	) >"$work/server.log" 2>&1 || { tail -n 30 "$work/server.log"; die "hardened: the server could not be built, see $work/server.log"; }
-	cp "$work/source/postgresql-$pg_major"*/src/tools/valgrind.supp "$work/server/"
-	rm -rf "$work/source"
-	touch "$work/server/complete"
+			make -s -j"$jobs" && make -s install DESTDIR="$stage" && make -s -C contrib/postgres_fdw install DESTDIR="$stage" &&
+			only_below "$stage$prefix" && mv "$stage$prefix" "$prefix" &&
+			cp src/tools/valgrind.supp "$server/"
+	) >"$server.log" 2>&1 || { tail -n 30 "$server.log"; die "hardened: the server could not be built, see $server.log"; }
+	rm -rf "$source" "$stage"
+	touch "$server/complete"
 }
 
 # Debian 12's libraries call these while they are loaded, and under the
@@ -147,41 +168,28 @@ find_state
 # The server's user must reach all of it.
 work=$(dirname "$state")/hardened
 as_server test -x "$(dirname "$state")" || work=$state/hardened
+server=$work-server
 work=$work-$mode
+jobs=${JOBS:-$(nproc)}
 mkdir -p "$work/reports" "$work/local"
 rm -f "$work"/reports/*
 [ "$(id -u)" -ne 0 ] || chown "$server_user" "$work/reports"
 chmod 777 "$work/reports"
 
-rm -rf "$work/tree"
-mkdir "$work/tree"
-(cd "$here" && tar cf - --exclude=./build --exclude=./.git --exclude=./.local .) | tar xf - -C "$work/tree" ||
-	die "hardened: cannot copy the project"
+copy_project "$work/tree" || die "hardened: cannot copy the project"
 
-# REGRESS and others, where they are set, take the place of those of the Makefile.
-for list in REGRESS ISOLATION
-do
-	eval "files=\${$list:-}"
-	[ "$mode" != valgrind ] || [ "$list" != REGRESS ] || files=${files:-$valgrind_files}
-	[ -z "$files" ] || sed -i -e ":again" -e "/^$list = .*\\\\\$/{N;s/\\\\\n//;b again" -e "}" -e "s/^$list = .*/$list = $files/" "$work/tree/Makefile"
-done
-if [ -n "${TAP:-}" ]
+if [ "$mode" = valgrind ]
 then
-	for file in "$work"/tree/t/*.pl
-	do
-		case " $TAP " in *" $(basename "$file" .pl) "*) ;; *) rm "$file" ;; esac
-	done
+	REGRESS=${REGRESS:-$valgrind_files}
+	export REGRESS
 fi
-
-unset REGRESS ISOLATION
 report=NONE
 case $mode in
 	asan)
 		build_shim
 		COPT="-fsanitize=address,undefined -fno-omit-frame-pointer -g -O1"
 		export COPT
-		# core poisons what its arenas have not handed out; the server's memory contexts know nothing of that
-		options="detect_leaks=0:allow_user_poisoning=0:detect_stack_use_after_return=0:abort_on_error=1:disable_coredump=1:allocator_may_return_null=1:log_path=$work/reports/asan"
+		options="detect_leaks=0:detect_stack_use_after_return=0:abort_on_error=1:disable_coredump=1:allocator_may_return_null=1:log_path=$work/reports/asan"
 		wrap "$pg_config" "ASAN_OPTIONS=$options UBSAN_OPTIONS=print_stacktrace=1:log_path=$work/reports/ubsan LD_PRELOAD='$(cc -print-file-name=libasan.so) $(cc -print-file-name=libubsan.so) $work/shim.so'"
 		report='ERROR: AddressSanitizer|runtime error:'
 		parts=${*:-regress isolation} ;;
@@ -193,7 +201,7 @@ case $mode in
 		need valgrind valgrind
 		build_server
 		wrap "$assert_config" "VALGRIND_OPTS=" valgrind --quiet --leak-check=no --num-callers=30 --gen-suppressions=no \
-			--suppressions="$work/server/valgrind.supp" --time-stamp=yes --error-markers=VALGRINDERROR-BEGIN,VALGRINDERROR-END \
+			--suppressions="$server/valgrind.supp" --time-stamp=yes --error-markers=VALGRINDERROR-BEGIN,VALGRINDERROR-END \
 			--log-file="$work/reports/%p"
 		report='VALGRINDERROR-BEGIN'
 		parts=${*:-regress} ;;

@@ -5,6 +5,7 @@
 #   sh scripts/majors.sh                  13 17 18 19
 #   sh scripts/majors.sh 17               some
 #   MAJOR_PARTS="build regress" sh scripts/majors.sh 18
+#   MAJOR_PARTS=tap TAP=070_pg_upgrade sh scripts/majors.sh 17
 #
 # Each chroot takes 2 to 5 minutes of network and 2 GB when it is made; it stays
 # in .local/chroots (see cluster.sh) and is used again.  The sources are copied
@@ -218,19 +219,11 @@ prepare()
 		{ tail -n 20 "$work/setup"; return 1; }
 }
 
-# copy_sources MAJOR: what was built for it before is kept, as make knows what is old.
+# copy_sources MAJOR: what was built for it before is kept.
 copy_sources()
 {
-	mkdir -p "$root/src/build"
 	[ "$(cat "$root/src/build/major" 2>/dev/null)" = "$1" ] || rm -rf "$root/src/build"
-	find "$root/src" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
-	mkdir -p "$root/src/build"
-	say "$1" >"$root/src/build/major"
-	set -- --exclude=./.git --exclude=./build --exclude=./.local
-	case $local_dir in
-		"$here"/*) set -- "$@" "--exclude=.${local_dir#"$here"}" ;;
-	esac
-	tar -C "$here" "$@" -cf - . | tar -C "$root/src" --no-same-owner -xf -
+	copy_project "$root/src" && say "$1" >"$root/src/build/major"
 }
 
 # The extension built for the older major, for pg_upgrade to come from.
@@ -294,6 +287,7 @@ test_major()
 	fi
 	# shellcheck disable=SC2086
 	enter "$work/test.shown" "$root" env PG_CONFIG="/usr/lib/postgresql/$1/bin/pg_config" \
+		REGRESS="${REGRESS:-}" ISOLATION="${ISOLATION:-}" TAP="${TAP:-}" \
 		PG_LSTM_OLD_BIN="$old_bin" PG_LSTM_OLD_INSTALL=/src/.local/old \
 		sh /src/scripts/test.sh $MAJOR_PARTS
 	count_last_line "$work/test.shown" "$1"

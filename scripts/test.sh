@@ -9,6 +9,8 @@
 #                                   other majors of PostgreSQL, in chroots that
 #                                   scripts/majors.sh makes
 #   FUZZ_SECONDS=300 sh scripts/test.sh fuzz
+#   REGRESS="setup train tag" ISOLATION=job_commits TAP="030_jobs 031_jobs_elsewhere" sh scripts/test.sh regress isolation tap
+#                                   some files of these parts
 #
 # The last line is `N passed, N failed`, with `, N skipped` if there were any.
 # An assertion of a unit or TAP test, a file of a regression or isolation test,
@@ -260,7 +262,7 @@ run_regress()
 part_regress()
 {
 	has_built || { skip "regression tests: not built"; return; }
-	tests=$(make_variable REGRESS)
+	tests=${REGRESS:-$(make_variable REGRESS)}
 	# shellcheck disable=SC2086
 	[ -z "$tests" ] || run_regress regress regress/pg_regress $tests
 }
@@ -270,7 +272,7 @@ part_isolation()
 	has_built || { skip "isolation tests: not built"; return; }
 	[ -x "$pg_test/isolation/pg_isolation_regress" ] ||
 		{ skip "isolation tests: PostgreSQL $pg_major's packages have no pg_isolation_regress"; return; }
-	tests=$(make_variable ISOLATION)
+	tests=${ISOLATION:-$(make_variable ISOLATION)}
 	# shellcheck disable=SC2086
 	[ -z "$tests" ] || run_regress isolation isolation/pg_isolation_regress $tests
 }
@@ -293,13 +295,22 @@ part_tap()
 		extension_settings
 		say "fsync = off"
 	} >"$state/tap/extra.conf"
+	tests="'$state'/tap/src/t/*.pl"
+	if [ -n "${TAP:-}" ]
+	then
+		tests=
+		for name in $TAP
+		do
+			tests="$tests '$state/tap/src/t/$name.pl'"
+		done
+	fi
 	# The test modules add TEMP_CONFIG to the settings of each node they make.
 	as_server sh -c "cd '$state/tap/run' && umask 077 && env PATH='$pg_bin':\"\$PATH\" \
 		LC_ALL=C.UTF-8 TEMP_CONFIG='$state/tap/extra.conf' \
 		PG_REGRESS='$pg_test/regress/pg_regress' \
 		TESTDIR='$state/tap/run' TESTDATADIR='$state/tap/run/data' TESTLOGDIR='$state/tap/run/log' \
 		PG_LSTM_INSTALL='$state/install' \
-		perl '$state/tap/src/scripts/tap-run' -I '$pg_test/perl' '$state'/tap/src/t/*.pl" 2>&1 |
+		perl '$state/tap/src/scripts/tap-run' -I '$pg_test/perl' $tests" 2>&1 |
 		tee "$work/tap"
 	count_log "$work/tap" "TAP tests"
 	if grep -qE '^Result: FAIL|Failed' "$work/tap"

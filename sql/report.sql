@@ -241,7 +241,7 @@ RESET ROLE;
 UPDATE lstm_version SET metrics = '{"confusion": [{"actual": 1}, 2, {"actual": "a", "predicted": "b", "rows": -5}], "per_class": {"label": []}, "accuracy": "x", "baseline": 7}', facts = '[]', options = '"x"'
  WHERE model = (SELECT id FROM lstm_model WHERE name = 'r_all');
 INSERT INTO lstm_epoch (model, version, epoch, loss_train, loss_valid, metric, gradient_norm, share_clipped, rate, seconds, gradient_by_distance)
-SELECT id, 1, n, CASE n % 9 WHEN 0 THEN 'NaN' WHEN 1 THEN 'Infinity' WHEN 2 THEN NULL WHEN 3 THEN 1e300 ELSE n END, -1e-300, NULL, '-Infinity', 7, 1 / n::float8, -n, '{NaN,-1,Infinity,1e-40,3e38,0}'
+SELECT id, 1, n, CASE n % 9 WHEN 0 THEN 'NaN'::float8 WHEN 1 THEN 'Infinity' WHEN 2 THEN NULL WHEN 3 THEN 1e300 ELSE n END, -1e-300, NULL, '-Infinity', 7, 1 / n::float8, -n, '{NaN,-1,Infinity,1e-40,3e38,0}'
   FROM lstm_model, generate_series(100, 400) n WHERE name = 'r_all';
 SELECT is_page(lstm_report('r_all'));
 SELECT max(length(line)) < 80 AS fits, count(*) FROM lstm_curve('r_all') line;

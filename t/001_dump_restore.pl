@@ -22,7 +22,8 @@ sub answers
 		SELECT count(*), md5(string_agg(a::text, E'\\n' ORDER BY id))
 		  FROM (SELECT id, lstm_predict('words', body), lstm_embed('words', body), lstm_predict('grid', grid),
 					   lstm_embed('grid', grid), lstm_regress('hours', body),
-					   (SELECT array_agg(probability) FROM lstm_probabilities('words', body))
+					   (SELECT array_agg(probability) FROM lstm_probabilities('words', body)),
+					   (SELECT array_agg(t) FROM lstm_topic('about', body) t)
 				  FROM ticket) a});
 }
 
@@ -35,7 +36,9 @@ sub listing
 		SELECT model, owner, task, version, input_kind, source, input, target, options, created FROM lstm_models WHERE NOT shipped ORDER BY 1;
 		SELECT model, version, live, digest, rows, epochs, seconds, bytes, md5(facts::text), md5(metrics::text), options, trained_at, trained_by
 		  FROM lstm_versions WHERE trained_by IS NOT NULL ORDER BY 1, 2;
-		SELECT model, version, count(*), md5(string_agg(e::text, E'\\n' ORDER BY epoch)) FROM lstm_epochs e GROUP BY 1, 2 ORDER BY 1, 2});
+		SELECT model, version, count(*), md5(string_agg(e::text, E'\\n' ORDER BY epoch)) FROM lstm_epochs e GROUP BY 1, 2 ORDER BY 1, 2;
+		SELECT * FROM lstm_topics ORDER BY model, version, topic;
+		SELECT md5(lstm_topics_report('about', 1))});
 }
 
 make_tickets($node, 120);
@@ -47,7 +50,9 @@ $node->safe_psql('postgres',
 	"SELECT lstm_deploy('words', 1); SELECT lstm_deploy('words', 2);"
 	  . "SELECT lstm_train('ticket', 'grid', 'is_even', 'grid', options => " . small() . ');'
 	  . "SELECT lstm_train('ticket', 'body', 'hours', 'hours', options => " . small() . ');'
+	  . "SELECT count(*) FROM lstm_topics('ticket', 'body', 3, 'about');"
 	  . "SELECT lstm_import('copy', lstm_export('words'))");
+my $topics_again = "SELECT string_agg(topic || ' ' || array_to_string(words[1:3], ','), ';' ORDER BY topic) FROM lstm_topics('ticket', 'body', 3, 'about', '{\"seed\": 2}') WHERE version = 2";
 
 # What stands on a model: an index of the pinned form, views, a generated column.  The last is
 # computed when its table is loaded, so it needs a serial restore that has loaded the models
@@ -63,8 +68,10 @@ $node->safe_psql('postgres', qq{
 
 my $before = answers('postgres', 'public');
 my $listed = listing('postgres', 'public');
+my $numbered = $node->safe_psql('postgres', "BEGIN; $topics_again; ROLLBACK");
 my $pinned = $node->safe_psql('postgres', 'SELECT count(*), md5(string_agg(p::text, E\'\\n\' ORDER BY id)) FROM zz.pinned p');
 like($before, qr/^120\|/, 'the source database answers');
+like($numbered, qr/^1 \w+,\w+,\w+;2 \w+,\w+,\w+;3 \w+,\w+,\w+$/, 'topics are found again');
 
 # Plain text and the custom format.
 foreach my $format ('plain', 'custom')
@@ -100,6 +107,7 @@ foreach my $format ('plain', 'custom')
 	is($node->safe_psql($database, "SELECT lstm_rollback('words'); SELECT lstm_rollback('words')"), "1\n3", "$format: the way back is known");
 	is($node->safe_psql($database, "SELECT version FROM lstm_train('ticket', 'body', 'cause', 'words', options => " . small('"seed": 4') . ')'),
 		'4', "$format: the next training has the next number");
+	is($node->safe_psql($database, $topics_again), $numbered, "$format: topics found again have the numbers and words that they would have had before");
 	is($node->safe_psql($database, "SELECT count(*) FROM lstm_models WHERE shipped"),
 		$node->safe_psql('postgres', "SELECT count(*) FROM lstm_models WHERE shipped"), "$format: the shipped model is there once");
 }

@@ -20,9 +20,9 @@ $node->safe_psql('postgres', q{
 	CREATE FUNCTION contexts_kb() RETURNS bigint LANGUAGE sql AS $$ SELECT sum(total_bytes) / 1024 FROM pg_backend_memory_contexts $$});
 
 # Threads: before anything, after LOAD, after training, after answers.
-my $threads = $node->safe_psql('postgres', q{
+my $threads = $node->safe_psql('postgres', qq{
 	SELECT threads();
-	LOAD '$libdir/pg_lstm';
+	LOAD '$library';
 	SELECT threads();
 	SELECT count(*) FROM lstm_train('ticket', 'body', 'cause', options => '{"epochs": 2, "hidden": 128, "batch": 64}');
 	SELECT threads();

@@ -24,12 +24,15 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE small AS SELECT * FROM docs WHERE id <= 200;
 	CREATE TABLE long AS SELECT n AS id, repeat('some words that are long to read ', 400000) || n AS body, (ARRAY['a', 'b'])[1 + n % 2] AS label FROM generate_series(1, 4) n;
 	CREATE TABLE wide AS SELECT n AS id, (SELECT array_agg(i::real) FROM generate_series(1, 20000) i) AS series, n % 2 = 0 AS label FROM generate_series(1, 20) n;
+	CREATE TABLE talk AS
+	SELECT n AS id, (SELECT string_agg(translate(left(md5(((n % 40 * 31 + n * i) % 1500)::text), 8), '0123456789', 'ghijklmnop'), ' ') FROM generate_series(1, 20) i) AS body
+	  FROM generate_series(1, 20000) n;
 	SELECT lstm_train('small', 'body', 'label', 'm', options => '{"epochs": 1, "hidden": 256, "layers": 2, "max_tokens": 1000000}');
 	SELECT lstm_train('small', 'series', 'label', 'series', options => '{"epochs": 1, "hidden": 256, "max_tokens": 1000000, "bag": false}')});
 
 my $nothing_left = q{
 	SELECT 'left', (SELECT count(*) FROM lstm_model) || ' models, ' || (SELECT count(*) FROM lstm_version) || ' versions, ' ||
-		   (SELECT count(*) FROM pg_backend_memory_contexts WHERE name ~ '^pg_lstm (training|estimate|evaluation|import|load|rows)') || ' contexts, ' ||
+		   (SELECT count(*) FROM pg_backend_memory_contexts WHERE name ~ '^pg_lstm (training|topics|estimate|evaluation|import|load|rows)') || ' contexts, ' ||
 		   (SELECT count(*) FROM pg_ls_tmpdir()) || ' temporary files, ' || (SELECT count(*) FROM pg_cursors) || ' cursors'};
 my $expected = '2 models, 2 versions, 0 contexts, 0 temporary files, 0 cursors';
 
@@ -41,7 +44,7 @@ sub times_out
 
 	$settings //= '';
 	$node->psql('postgres', qq{
-		LOAD '\$libdir/pg_lstm';
+		LOAD '$library';
 		$settings
 		SELECT clock_timestamp() AS started \\gset
 		SET statement_timeout = $timeout_ms;
@@ -64,7 +67,7 @@ sub cancels
 {
 	my ($what, $after_s, $sql) = @_;
 	my ($handle, $out, $err) = background_sql($node, qq{
-		LOAD '\$libdir/pg_lstm';
+		LOAD '$library';
 		$sql;
 		$nothing_left});
 	my $pid = wait_for_activity($node, 'lstm_');
@@ -74,7 +77,7 @@ sub cancels
 	sleep $after_s;
 	$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
 	my $asked = time;
-	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid AND query LIKE '%lstm_train%' AND state = 'active'");
+	$node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid AND query LIKE '%lstm_t%' AND state = 'active'");
 	$late_ms = int(1000 * (time - $asked));
 	$handle->finish;
 	($left) = $$out =~ /^left\|(.*)/m;
@@ -106,6 +109,14 @@ times_out('answering one long text', 300, q{SELECT lstm_predict('m', body) FROM 
 times_out('answering one long series', 300, q{SELECT lstm_predict('series', series) FROM wide WHERE id = 1});
 times_out('answering in parallel', 300, q{SELECT count(lstm_predict('m', body)) FROM docs},
 	'SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;');
+# Explaining: many rows, and one that is long.
+times_out('explaining rows', 300, q{SELECT count(e) FROM docs, lstm_explain('m', body) e});
+times_out('explaining one long text', 300, q{SELECT count(*) FROM long, lstm_explain('m', body) WHERE id = 1});
+times_out('highlighting rows', 300, q{SELECT count(lstm_highlight('m', body)) FROM docs});
+# Topics: at different moments of them, and when their number is to be chosen.
+times_out("finding topics for $_ ms", $_, q{SELECT count(*) FROM lstm_topics('talk', 'body', 100, 'x', '{"epochs": 1000}')}) foreach (50, 300, 800, 1500, 2500, 4000);
+times_out("choosing topics for $_ ms", $_, q{SELECT count(*) FROM lstm_topics('talk', 'body', NULL, 'x', '{"epochs": 1000, "max_topics": 500}')}) foreach (700, 1500);
+cancels('finding topics, canceled', 0.8, q{SELECT count(*) FROM lstm_topics('talk', 'body', 100, 'x', '{"epochs": 1000}')});
 # Reading a file.
 times_out('importing', 30, q{SELECT count(lstm_import('x', lstm_export('m'))) FROM generate_series(1, 1000)});
 
@@ -119,8 +130,10 @@ times_out('importing', 30, q{SELECT count(lstm_import('x', lstm_export('m'))) FR
 		q{SELECT count(lstm_import('x' || g, lstm_export('m'))) FROM generate_series(1, 1000) g},
 		q{SELECT count(lstm_predict('m', body)), count(lstm_regress('m', body)) FROM docs},
 		q{SELECT count(p) FROM docs, lstm_probabilities('series', series) p},
+		q{SELECT count(e) FROM docs, lstm_explain('m', body) e},
+		q{SELECT count(*) FROM lstm_topics('talk', 'body', 20, 'x')},
 		q{SELECT lstm_estimate('docs', 'body', 'label', options => '{"subwords": 100000}')});
-	my $script = "LOAD '\$libdir/pg_lstm';\n";
+	my $script = "LOAD '$library';\n";
 	my ($out, $err);
 	my $n = 80;
 

@@ -25,7 +25,7 @@ sub attempt
 	my ($out, $err);
 
 	$node->psql('postgres', qq{
-		LOAD '\$libdir/pg_lstm';
+		LOAD '$library';
 		$settings
 		SELECT clock_timestamp() AS started \\gset
 		$sql;

@@ -91,7 +91,7 @@ sub times_out
 	my ($out, $err);
 
 	$node->psql('postgres', qq{
-		LOAD '\$libdir/pg_lstm';
+		LOAD '$library';
 		SELECT clock_timestamp() AS started \\gset
 		SET statement_timeout = $timeout_ms;
 		$sql;

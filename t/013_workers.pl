@@ -49,6 +49,7 @@ foreach my $case (
 	my ($out, $err);
 
 	$node->psql('postgres', qq{
+		SET pg_lstm.progress = off;
 		SELECT count(DISTINCT digest_of($arguments || jsonb_build_object('workers', w)))
 		  FROM unnest('{1,2,3,4,8}'::int[]) w},
 		stdout => \$out, stderr => \$err);
@@ -86,7 +87,7 @@ sub segments
 sub start_long
 {
 	my ($sql) = @_;
-	my ($handle, $out, $err) = background_sql($node, "LOAD '\$libdir/pg_lstm'; SET application_name = 'long'; " . ($sql // $long));
+	my ($handle, $out, $err) = background_sql($node, "LOAD '$library'; SET application_name = 'long'; " . ($sql // $long));
 
 	$node->poll_query_until('postgres', "SELECT ($count_workers AND state = 'active') = 2") or die 'the workers do not run';
 	return ($handle, $err, $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name = 'long'}));

@@ -59,7 +59,7 @@ sub all_is_well
 # Start the long training; returns its handle, its messages and its process once both workers run.
 sub start_long
 {
-	my ($handle, $out, $err) = background_sql($node, "LOAD '\$libdir/pg_lstm'; SET application_name = 'long'; $long");
+	my ($handle, $out, $err) = background_sql($node, "LOAD '$library'; SET application_name = 'long'; $long");
 
 	$node->poll_query_until('postgres', "SELECT ($count_workers AND state = 'active') = 2") or die 'the workers do not run';
 	return ($handle, $err, $node->safe_psql('postgres', q{SELECT pid FROM pg_stat_activity WHERE application_name = 'long'}));
@@ -77,7 +77,7 @@ sub a_worker
 		$long,
 		q{SELECT lstm_train('docs', 'body', 'label', 'x', options => '{"epochs": 1000, "hidden": 256, "batch": 256, "workers": 4, "bag": false}')},
 		q{SELECT lstm_train('wide', 'series', 'is_even', 'x', options => '{"epochs": 1000, "hidden": 16, "batch": 64, "workers": 2, "bag": false, "max_tokens": 1000}')});
-	my $script = "LOAD '\$libdir/pg_lstm';\n";
+	my $script = "LOAD '$library';\n";
 	my ($out, $err);
 	my $n = 30;
 	my $asked_ms = 0;

@@ -245,6 +245,10 @@ my %forced = (
 
 # ---- comparisons -------------------------------------------------------------
 
+# There is no MERGE before 15.
+@statements = grep { $_->[1] !~ /^MERGE/ } @statements
+  if $node->safe_psql('postgres', 'SHOW server_version_num') < 150000;
+
 my @serial = map { $_->[1] } @statements;
 my @parallel = map { $_->[1] } grep { $_->[0] !~ /serial/ } @statements;
 my $serial = 'SET max_parallel_workers_per_gather = 0;';

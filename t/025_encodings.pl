@@ -84,7 +84,9 @@ foreach my $encoding (@encodings)
 		unlike($answers{$encoding}{on}[$i], qr/ERROR|^$/, "$encoding: answers");
 	}
 	my ($plan) = run_in($encoding, q{SELECT lstm_predict('m', 'x'); EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) SELECT lstm_predict('m', x) FROM t});
-	like($plan, qr/Rows Computed: 182\b.*Rows Replayed: 0\b/s, "$encoding: in batches, and no row once more");
+	# before 14 the server cannot convert but with an error: rows with letters beyond ASCII are answered alone
+	my $are_all = $encoding ne 'LATIN1' || $node->safe_psql('postgres', 'SHOW server_version_num') >= 140000;
+	like($plan, $are_all ? qr/Rows Computed: 182\b.*Rows Replayed: 0\b/s : qr/Rows Computed: 7\b.*Rows Replayed: 175\b/s, "$encoding: in batches, and no row once more");
 }
 
 # ---- what cannot be said -------------------------------------------------------------

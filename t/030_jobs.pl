@@ -177,11 +177,17 @@ is(digest('terminated'), $reference, 'to the same bytes');
 
 # ---- the extension and the database go while a job runs ---------------------------------------------------
 
-$other = $node->safe_psql('other', "SELECT lstm_submit('ticket', 'body', 'cause', 'gone', options => '{\"epochs\": 1000, \"patience\": 0}')");
-ok($node->poll_query_until('other', "SELECT state = 'running' AND checkpoint IS NOT NULL FROM lstm_jobs WHERE job = $other"), 'it runs');
-$node->safe_psql('other', 'DROP EXTENSION pg_lstm; CREATE EXTENSION pg_lstm SCHEMA net');
-ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'pg_lstm job'"), 'the extension is made anew: the job ends');
-like(slurp_file($node->logfile), qr/FATAL:  extension "pg_lstm" was dropped while job $other was running/, 'and says why');
+foreach my $case ([ 'dropped', 'DROP EXTENSION pg_lstm' ], [ 'made anew', 'BEGIN; DROP EXTENSION pg_lstm; CREATE EXTENSION pg_lstm SCHEMA net; COMMIT' ])
+{
+	my ($what, $sql) = @$case;
+
+	$other = $node->safe_psql('other', "SELECT lstm_submit('ticket', 'body', 'cause', 'gone', options => '{\"epochs\": 1000, \"patience\": 0}')");
+	ok($node->poll_query_until('other', "SELECT state = 'running' AND checkpoint IS NOT NULL FROM lstm_jobs WHERE job = $other"), 'it runs');
+	$node->safe_psql('other', $sql);
+	ok($node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'pg_lstm job'"), "the extension is $what: the job ends");
+	like(slurp_file($node->logfile), qr/FATAL:  extension "pg_lstm" was dropped while job $other was running/, 'and says why');
+	$node->safe_psql('other', 'CREATE EXTENSION IF NOT EXISTS pg_lstm SCHEMA net');
+}
 is($node->safe_psql('other', 'SELECT (SELECT count(*) FROM lstm_jobs), (SELECT count(*) FROM lstm_versions WHERE model = \'gone\')'), '0|0', 'and leaves nothing');
 $other = $node->safe_psql('other', "SELECT lstm_submit('ticket', 'body', 'cause', 'gone', options => '{\"epochs\": 1000, \"patience\": 0}')");
 ok($node->poll_query_until('other', "SELECT state = 'running' FROM lstm_jobs WHERE job = $other"), 'it runs');

@@ -13,7 +13,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time sleep);
 
-my $node = new_node('low', preload(), "pg_lstm.cache_size = '8MB'", 'max_worker_processes = 12', 'pg_lstm.checkpoint_interval = 0', 'shared_buffers = 16MB', 'min_dynamic_shared_memory = 0', 'restart_after_crash = off',
+my $node = new_node('low', preload(), "pg_lstm.cache_size = '8MB'", 'max_worker_processes = 12', 'pg_lstm.checkpoint_interval = 0', 'shared_buffers = 16MB', 'restart_after_crash = off',
 	'log_line_prefix = \'%m [%p] %e \'');
 
 make_tickets($node, 300);

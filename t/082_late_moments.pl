@@ -43,7 +43,7 @@ foreach my $case (
 {
 	my ($what, $sql, @timeouts_ms) = @$case;
 	my ($out, $err) = ('', '');
-	my $script = "LOAD '\$libdir/pg_lstm';\n";
+	my $script = "LOAD '$library';\n";
 	my $worst_ms = 0;
 
 	$script .= "CREATE TRIGGER answer BEFORE INSERT OR UPDATE ON many FOR EACH ROW EXECUTE FUNCTION lstm_tag_row('m', 'body', 'answer', 'version');\n" if $what eq 'lstm_tag_row';

@@ -44,7 +44,7 @@ for my $model (sort keys %trained)
 
 	$node->safe_psql('postgres', "SET pg_lstm.progress = off; SELECT version FROM lstm_train('$relation', '$input', $target, $name, options => $options)");
 }
-$node->safe_psql('postgres', qq{SELECT lstm_retrain(\$\$$evil\$\$, '{"epochs": 1}'); SELECT lstm_threshold(\$\$$evil\$\$, min_precision => 0.5)});
+$node->safe_psql('postgres', qq{SELECT lstm_retrain(\$\$$evil\$\$, '{"epochs": 1}'); SELECT lstm_deploy(\$\$$evil\$\$, 2); SELECT lstm_threshold(\$\$$evil\$\$, min_precision => 0.5)});
 
 sub write_page
 {
@@ -56,6 +56,16 @@ sub write_page
 }
 my %page = map { $_ => write_page($_, $_ eq 'hostile' ? "\$\$$evil\$\$" : "'$_'") } (keys %trained);
 $page{shipped} = write_page('shipped', q('sentiment_en'));
+$node->safe_psql('postgres', qq{
+	CREATE TABLE talk AS
+	SELECT CASE n % 3 WHEN 0 THEN concat_ws(' ', pick('{router,cable,wifi}', n / 3), pick('{modem,signal,antenna}', n / 7))
+					  WHEN 1 THEN concat_ws(' ', pick('{invoice,refund,card}', n / 3), pick('{bank,payment,charge}', n / 7), \$\$$evil\$\$)
+					  ELSE concat_ws(' ', pick('{crash,freeze,error}', n / 3), repeat('averylongword', 5), pick('{restart,update,driver}', n / 7)) END AS body
+	  FROM generate_series(1, 180) n;
+	SET pg_lstm.progress = off;
+	SELECT count(*) FROM lstm_topics('talk', 'body', 3, \$\$topics $evil\$\$)});
+$page{topics} = $node->safe_psql('postgres', "SELECT lstm_topics_report(\$\$topics $evil\$\$)");
+append_to_file("$folder/topics.html", $page{topics});
 
 # ---- where pages are written ----------------------------------------------------------------
 

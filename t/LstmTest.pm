@@ -9,7 +9,7 @@ use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 
-our @EXPORT = qw(new_node preload make_tickets small background_sql wait_for_activity);
+our @EXPORT = qw($library new_node preload make_tickets small background_sql wait_for_activity);
 
 # Options of a training of some milliseconds.
 sub small
@@ -30,16 +30,24 @@ sub new_node
 	$node->append_conf('postgresql.conf', join("\n", 'autovacuum = off', @settings) . "\n");
 	$node->start;
 	$node->safe_psql('postgres', 'CREATE EXTENSION pg_lstm');
+	# before 14 no server tells; then nothing is found that was left
+	$node->safe_psql('postgres', q{
+		SELECT current_setting('server_version_num')::integer < 140000 AS is_old \gset
+		\if :is_old
+			CREATE TABLE pg_backend_memory_contexts AS SELECT 'TopMemoryContext' AS name, 0 AS total_bytes;
+		\endif
+	});
 	return $node;
 }
 
-# The setting that loads the library when the server starts.  In a private folder it is found below
-# extension_destdir, where a server knows that, and along dynamic_library_path where it does not.
+# The library for LOAD.  In a private folder it is found below extension_destdir, where a server knows that, and
+# along dynamic_library_path where it does not.
+our $library = (defined $ENV{TEMP_CONFIG} ? slurp_file($ENV{TEMP_CONFIG}) : '') =~ /^extension_destdir/m ? '$libdir/pg_lstm' : 'pg_lstm';
+
+# The setting that loads it when the server starts.
 sub preload
 {
-	my $settings = defined $ENV{TEMP_CONFIG} ? slurp_file($ENV{TEMP_CONFIG}) : '';
-
-	return $settings =~ /^extension_destdir/m ? q{shared_preload_libraries = '$libdir/pg_lstm'} : q{shared_preload_libraries = 'pg_lstm'};
+	return "shared_preload_libraries = '$library'";
 }
 
 # Table ticket (id, body, cause, grid, hours) of n rows; cause can be told from body, its sign from grid.

@@ -22,22 +22,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define NN_USE_ASAN
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define NN_USE_ASAN
-#endif
-
-#ifdef NN_USE_ASAN
-#include <sanitizer/asan_interface.h>
-#define POISON(at, n) __asan_poison_memory_region((at), (n))
-#define UNPOISON(at, n) __asan_unpoison_memory_region((at), (n))
-#else
-#define POISON(at, n) ((void) 0)
-#define UNPOISON(at, n) ((void) 0)
-#endif
+#include "base/poison.h"
 
 #define ALIGNMENT		((size_t) 64)
 #define BLOCK_BYTES_MIN	((size_t) 16 * 1024)	/* so that small arenas stay small */
@@ -85,7 +70,7 @@ static void
 release_block(NnArena *arena, Block *block)
 {
 	arena->n_bytes -= block->n_bytes;
-	UNPOISON(block, block->n_bytes);
+	NN_UNPOISON(block, block->n_bytes);
 	arena->env.release(arena->env.ctx, block);
 }
 
@@ -134,7 +119,7 @@ nn_arena_reset(NnArena *arena)
 	largest->before = NULL;
 	largest->dirty = largest->used > largest->dirty ? largest->used : largest->dirty;
 	largest->used = ALIGNMENT;
-	POISON((char *) largest + ALIGNMENT, largest->n_bytes - ALIGNMENT);
+	NN_POISON((char *) largest + ALIGNMENT, largest->n_bytes - ALIGNMENT);
 	arena->newest = largest;
 }
 
@@ -161,7 +146,7 @@ add_block(NnArena *arena, size_t n_bytes)
 	block->n_bytes = n_block;
 	block->used = ALIGNMENT;
 	block->dirty = ALIGNMENT;
-	POISON((char *) block + ALIGNMENT, n_block - ALIGNMENT);
+	NN_POISON((char *) block + ALIGNMENT, n_block - ALIGNMENT);
 	arena->newest = block;
 	arena->n_bytes += n_block;
 	if (arena->n_bytes > arena->n_bytes_peak)
@@ -210,7 +195,7 @@ cut_piece(NnArena *arena, size_t n_asked, size_t *n_dirty)
 	}
 
 	piece = (char *) block + block->used;
-	UNPOISON(piece, n_asked);
+	NN_UNPOISON(piece, n_asked);
 	*n_dirty = block->used < block->dirty ? block->dirty - block->used : 0;
 	if (*n_dirty > n_asked)
 		*n_dirty = n_asked;
@@ -252,7 +237,7 @@ nn_arena_rewind(NnArena *arena, const NnArenaMark *mark)
 		return;
 	block->dirty = block->used > block->dirty ? block->used : block->dirty;
 	block->used = mark->used;
-	POISON((char *) block + block->used, block->n_bytes - block->used);
+	NN_POISON((char *) block + block->used, block->n_bytes - block->used);
 }
 
 bool

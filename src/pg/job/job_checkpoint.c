@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "access/xact.h"
+#include "commands/extension.h"
 #include "miscadmin.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
@@ -40,10 +41,10 @@ now(void)
 
 /* ---- wishes ------------------------------------------------------------------- */
 
-static void
-need_same_extension(LstmJobCheckpoints *own)
+void
+lstm_checkpoints_need_extension(const LstmJobCheckpoints *own)
 {
-	if (lstm_catalog()->model != own->job_table)
+	if (!OidIsValid(get_extension_oid("pg_lstm", true)) || lstm_catalog()->model != own->job_table)
 		ereport(FATAL,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("extension \"pg_lstm\" was dropped while job " INT64_FORMAT " was running", own->job)));
@@ -63,7 +64,7 @@ lstm_checkpoints_look(void *checkpoints)
 	own->looked = now();
 	if (!has_transaction)
 		lstm_job_begin();
-	need_same_extension(own);
+	lstm_checkpoints_need_extension(own);
 	is_there = lstm_job_look(own->job, &state);
 	if (!has_transaction)
 		lstm_job_commit();
@@ -143,6 +144,7 @@ static void
 begin_stream(LstmJobCheckpoints *own)
 {
 	lstm_job_begin();
+	lstm_checkpoints_need_extension(own);
 	lstm_chunks_delete(own->job, stream_names[own->stream]);
 }
 

@@ -42,6 +42,9 @@ extern LstmJobCheckpoints *lstm_checkpoints_create(int64 job, Oid job_table);
 /* Look for wishes, if it is time; raises the error of a cancel.  With or without a transaction. */
 extern void lstm_checkpoints_look(void *checkpoints);
 
+/* Ends the process if the extension is not the one that the job is of.  Within a transaction. */
+extern void lstm_checkpoints_need_extension(const LstmJobCheckpoints *own);
+
 /* Before another learner begins; without those that are there, if they are of no use. */
 extern void lstm_checkpoints_reset(LstmJobCheckpoints *own, bool is_damaged);
 

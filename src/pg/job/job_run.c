@@ -343,9 +343,19 @@ publish(JobRun *own, const NnLearnReport *report)
 			(errmsg("job " INT64_FORMAT " made version %d of model \"%s\"", own->job.id, result.version, own->job.model)));
 }
 
+/* Without the extension that the job began with there is nothing to end, and whatever failed failed for that. */
+static void
+need_extension(const JobRun *own)
+{
+	lstm_job_begin();
+	if (own->checkpoints != NULL)
+		lstm_checkpoints_need_extension(own->checkpoints);
+	lstm_job_commit();
+}
+
 /* The error that is being handled ends the job. */
 static void
-fail(int64 id)
+fail(const JobRun *own, int64 id)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "pg_lstm job", ALLOCSET_DEFAULT_SIZES);
 	ErrorData  *error;
@@ -355,6 +365,7 @@ fail(int64 id)
 	error = CopyErrorData();
 	FlushErrorState();
 	AbortOutOfAnyTransaction();
+	need_extension(own);
 	MemoryContextSwitchTo(context);
 	is_cancel = error->sqlerrcode == ERRCODE_QUERY_CANCELED;
 	if (is_cancel)
@@ -405,7 +416,7 @@ lstm_job_run(int64 id)
 	}
 	PG_CATCH();
 	{
-		fail(id);
+		fail(own, id);
 	}
 	PG_END_TRY();
 }

@@ -63,7 +63,7 @@ query_error_context(void *arg)
 static bool
 only_reads(SPIPlanPtr plan)
 {
-	CachedPlanSource *source = linitial_node(CachedPlanSource, SPI_plan_get_plan_sources(plan));
+	CachedPlanSource *source = linitial(SPI_plan_get_plan_sources(plan));
 	ListCell   *lc;
 
 	foreach(lc, source->query_list)

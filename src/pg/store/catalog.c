@@ -26,6 +26,7 @@
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/syscache.h"
 
 #include "store/catalog.h"
@@ -211,12 +212,12 @@ lstm_arg_text(LstmArgs *args, const char *string)
 		args->nulls[args->n - 1] = 'n';
 }
 
-static uint64
-run(const char *format, LstmArgs *args, bool is_reading)
+/* The text of a statement, palloc'd. */
+static char *
+with_schema(const char *format)
 {
 	const char *schema = quote_identifier(get_namespace_name(lstm_catalog()->schema));
 	StringInfoData sql;
-	int			result;
 
 	initStringInfo(&sql);
 	for (const char *c = format; *c != '\0'; c++)
@@ -229,16 +230,39 @@ run(const char *format, LstmArgs *args, bool is_reading)
 		else
 			appendStringInfoChar(&sql, *c);
 	}
-	result = SPI_execute_with_args(sql.data, args->n, args->types, args->values, args->nulls, is_reading, 0);
+	return sql.data;
+}
+
+static uint64
+n_processed(int result)
+{
 	if (result < 0)
 		elog(ERROR, "statement on a model table failed: %s", SPI_result_code_string(result));
 	return SPI_processed;
+}
+
+static uint64
+run(const char *format, LstmArgs *args, bool is_reading)
+{
+	return n_processed(SPI_execute_with_args(with_schema(format), args->n, args->types, args->values, args->nulls,
+											 is_reading, 0));
 }
 
 uint64
 lstm_owner_run(const char *format, LstmArgs *args)
 {
 	return run(format, args, false);
+}
+
+uint64
+lstm_owner_run_latest(const char *format, LstmArgs *args)
+{
+	SPIPlanPtr	plan = SPI_prepare(with_schema(format), args->n, args->types);
+
+	if (plan == NULL)
+		(void) n_processed(SPI_result);
+	return n_processed(SPI_execute_snapshot(plan, args->values, args->nulls, GetLatestSnapshot(), InvalidSnapshot,
+											false, true, 0));
 }
 
 uint64

@@ -101,6 +101,12 @@ extern void lstm_arg(LstmArgs *args, Oid type, Datum value);
 extern void lstm_arg_text(LstmArgs *args, const char *string);	/* NULL: a NULL */
 extern uint64 lstm_owner_run(const char *format, LstmArgs *args);
 
+/*
+ * The same for one that also sees what was committed after the transaction's
+ * snapshot was taken: whoever locks a row and then tidies up behind it has to.
+ */
+extern uint64 lstm_owner_run_latest(const char *format, LstmArgs *args);
+
 /* The same for one that only reads, under the active snapshot. */
 extern uint64 lstm_owner_look(const char *format, LstmArgs *args);
 

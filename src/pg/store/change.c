@@ -406,7 +406,10 @@ lstm_rollback(const char *name)
 	return live;
 }
 
-/* Every row of a model; returns how many versions it had.  The lock comes first: who makes a version holds it. */
+/*
+ * Every row of a model; returns how many versions it had.  The lock comes first: who writes a row for the model holds
+ * it.  In REPEATABLE READ such rows may be newer than our snapshot, and must not stay behind.
+ */
 static int
 forget(const pg_uuid_t *id)
 {
@@ -415,12 +418,12 @@ forget(const pg_uuid_t *id)
 
 	lstm_arg(&args, UUIDOID, UUIDPGetDatum(id));
 	lstm_owner_run("SELECT FROM %s.lstm_model WHERE id = $1 FOR UPDATE", &args);
-	lstm_owner_run("DELETE FROM %s.lstm_epoch WHERE model = $1", &args);
-	lstm_owner_run("DELETE FROM %s.lstm_decision WHERE model = $1", &args);
-	lstm_owner_run("DELETE FROM %s.lstm_check WHERE model = $1", &args);
-	lstm_owner_run("DELETE FROM %s.lstm_policy WHERE model = $1", &args);
-	n = (int) lstm_owner_run("DELETE FROM %s.lstm_version WHERE model = $1", &args);
-	lstm_owner_run("DELETE FROM %s.lstm_model WHERE id = $1", &args);
+	lstm_owner_run_latest("DELETE FROM %s.lstm_epoch WHERE model = $1", &args);
+	lstm_owner_run_latest("DELETE FROM %s.lstm_decision WHERE model = $1", &args);
+	lstm_owner_run_latest("DELETE FROM %s.lstm_check WHERE model = $1", &args);
+	lstm_owner_run_latest("DELETE FROM %s.lstm_policy WHERE model = $1", &args);
+	n = (int) lstm_owner_run_latest("DELETE FROM %s.lstm_version WHERE model = $1", &args);
+	lstm_owner_run_latest("DELETE FROM %s.lstm_model WHERE id = $1", &args);
 	return n;
 }
 

@@ -164,6 +164,7 @@ abandon_load(void)
 	if (slot == NULL)
 		return;
 	loading = NULL;
+	lstm_blocks_unpoison();
 	lstm_blocks_free(&loading_blocks);
 	lstm_slot_give_up(slot);
 }
@@ -171,6 +172,7 @@ abandon_load(void)
 static void
 publish_load(NnModel *model, Held *held)
 {
+	lstm_blocks_unpoison();
 	lstm_slots_lock(LW_EXCLUSIVE);
 	lstm_slot_fill(loading, model, &loading_blocks);
 	adopt(held, loading);

@@ -14,6 +14,7 @@
 #include "storage/shmem.h"
 #include "utils/memutils.h"
 
+#include "base/poison.h"
 #include "glue/settings.h"
 #include "store/shared_memory.h"
 
@@ -165,6 +166,13 @@ lstm_blocks_free(LstmBlocks *blocks)
 		dsa_free(area, block);
 	}
 	blocks->n_bytes = 0;
+}
+
+/* Any process may free blocks and fill them anew, of which this one's poison would know nothing. */
+void
+lstm_blocks_unpoison(void)
+{
+	NN_UNPOISON(place, area_bytes());
 }
 
 size_t

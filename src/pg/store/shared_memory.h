@@ -38,6 +38,9 @@ extern char *lstm_blocks_add(LstmBlocks *blocks, size_t n_bytes);
 /* Free all of them. */
 extern void lstm_blocks_free(LstmBlocks *blocks);
 
+/* This process has no arena in blocks any more, or has filled it for good; for AddressSanitizer. */
+extern void lstm_blocks_unpoison(void);
+
 /* Bytes that blocks can have together, about. */
 extern size_t lstm_blocks_limit(void);
 
