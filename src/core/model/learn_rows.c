@@ -90,7 +90,7 @@ nn_learner_create(NnLearner **learner_out, NnTask task, NnValueKind kind, const 
 	learner->kind = kind;
 	learner->options = *options;
 	if (options->validation < 0.0)
-		learner->options.validation = nn_recipe_validation(task);
+		learner->options.validation = nn_recipe_validation(task, options->order_by[0] != '\0');
 	learner->limit_bytes = limit_bytes;
 	learner->is_one_length = true;
 	init_arrays(learner);

@@ -164,7 +164,7 @@ static const NnOptionInfo table[] = {
 	ROW(NN_OPTION_CHOICE, PLACE(class_weights), 0, 0, "none|balanced", "none", 0,
 		"Whether a row counts more the rarer its label is; or an object that says how much, as {\"fraud\": 5} (class weights).",
 		BIT(CLASSIFY)),
-	REAL(EVERY_TASK, validation, 0, 0.5, "auto: 0.1; 0.2 for forecasts, at the end of each series", NN_AUTO_REAL,
+	REAL(EVERY_TASK, validation, 0, 0.5, "auto: 0.1; 0.02 with order_by; 0.2 for forecasts, at the end of each series", NN_AUTO_REAL,
 		 "The share of the rows kept apart, on which the model is measured and never trained (validation split)."),
 	INTEGER(EVERY_TASK, patience, 0, 1000, "auto: 0; 4 for forecasts", NN_AUTO,
 			"Stop after so many epochs without a better result on the rows kept apart; 0 never stops early (early stopping)."),

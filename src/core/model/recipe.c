@@ -132,13 +132,13 @@ resolve_language(NnOptions *options, const NnDataShape *shape)
 			 NN_RECIPE_DOCUMENT);
 	SET_AUTO(bptt, shape->is_character ? 64 : 35);
 	SET_AUTO(batch, is_small || shape->is_character ? 16 : 32);
-	SET_AUTO(epochs, shape->is_character ? 12 : shape->n_tokens < 3000000 ? 16 : 5);
-	SET_AUTO(rate, shape->is_character ? 2e-3 : 2e-3);
+	SET_AUTO(epochs, shape->n_tokens >= 3000000 ? 5 : shape->is_character ? 24 : 16);
+	SET_AUTO(rate, 2e-3);
 	SET_AUTO(rate_embedding, options->rate);
-	SET_AUTO(dropout, shape->is_character ? 0.3 : 0.4);
+	SET_AUTO(dropout, shape->is_character ? 0.5 : 0.4);
 	SET_AUTO(dropout_input, shape->is_character ? 0.0 : 0.3);
 	SET_AUTO(dropout_word, shape->is_character ? 0.0 : 0.1);
-	SET_AUTO(dropout_recurrent, shape->is_character ? 0.1 : 0.2);
+	SET_AUTO(dropout_recurrent, 0.2);
 	SET_AUTO(keep, NN_KEEP_BEST);
 }
 
@@ -237,7 +237,7 @@ resolve_rest(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(refit, 0);
 	SET_AUTO(warmup, 0.05);
 	SET_AUTO(weight_decay, 0.01);
-	SET_AUTO(validation, nn_recipe_validation(shape->task));
+	SET_AUTO(validation, nn_recipe_validation(shape->task, options->order_by[0] != '\0'));
 	SET_AUTO(patience, 0);
 	SET_AUTO(cell, NN_CELL_LSTM);
 	SET_AUTO(layers, 1);
@@ -245,10 +245,15 @@ resolve_rest(NnOptions *options, const NnDataShape *shape)
 	SET_AUTO(pool, NN_POOL_MAX | NN_POOL_MEAN | (shape->input == NN_INPUT_TEXT ? 0 : NN_POOL_LAST));
 }
 
-/* Of a series' end more, as windows there share most of their steps. */
+/*
+ * Of a series' end more, as windows there share most of their steps.  Of a running text less: each
+ * row that is held out is a gap in it, and takes with it all rows that read the same.
+ */
 double
-nn_recipe_validation(NnTask task)
+nn_recipe_validation(NnTask task, bool is_ordered)
 {
+	if (task == NN_TASK_LANGUAGE && is_ordered)
+		return 0.02;
 	return task == NN_TASK_FORECAST ? 0.2 : 0.1;
 }
 

@@ -53,7 +53,7 @@ typedef struct NnDataShape
 #define NN_RECIPE_LINEAR_INPUTS	4096
 
 /* The share of the rows that is held out; known before the rows are. */
-double		nn_recipe_validation(NnTask task);
+double		nn_recipe_validation(NnTask task, bool is_ordered);
 
 /* Replace every "auto" of options by a value. */
 void		nn_recipe_resolve(NnOptions *options, const NnDataShape *shape);
