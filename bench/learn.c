@@ -153,7 +153,8 @@ read_set(const char *path, const char *input, const char *target)
 		NnValue    *value;
 
 		n = split(line, column, 64);
-		if (n <= i_input || n <= i_target || column[i_target][0] == '\0')
+		/* without a label it is no example; but an empty line is part of a text */
+		if (n <= i_input || n <= i_target || (i_target != i_input && column[i_target][0] == '\0'))
 			continue;
 		if (set.n == capacity)
 		{

@@ -19,6 +19,16 @@ BEGIN
 	END LOOP;
 END
 $$;
+CREATE PROCEDURE until_figures(number bigint) LANGUAGE plpgsql AS
+$$
+BEGIN
+	FOR i IN 1 .. 600 LOOP
+		EXIT WHEN EXISTS (SELECT FROM lstm_progress WHERE job = number AND loss > 0 AND rows_per_second > 0 AND time_left > '0');
+		COMMIT;
+		PERFORM pg_sleep(0.05);
+	END LOOP;
+END
+$$;
 CREATE TABLE job_number (name text PRIMARY KEY, job bigint);
 GRANT ALL ON job_number TO PUBLIC;
 CREATE FUNCTION job(wanted text) RETURNS bigint STABLE LANGUAGE sql AS $$ SELECT j.job FROM job_number j WHERE name = wanted $$;
@@ -134,6 +144,7 @@ INSERT INTO job_number SELECT 'long', lstm_submit('ticket', 'body', 'cause', 'lo
 INSERT INTO job_number SELECT 'behind', lstm_submit('ticket', 'body', 'cause', 'long', options => small());
 CALL until_state(job('long'), 'running');
 SELECT lstm_wait(job('long'), '0.7 s'), lstm_wait(job('behind'), '10 ms');
+CALL until_figures(job('long'));
 SELECT p.model, p.task, p.phase, p.job = job('long') AS is_job, p.pid = j.pid AS same_process, p.owner = current_user::regrole AS is_mine,
 	   p.database = current_database() AS is_here, p.epoch > 0 AND p.epoch <= p.epochs AND p.batch <= p.batches AS counts,
 	   p.loss > 0 AND p.rows_per_second > 0 AND p.time_left > '0' AS has_figures
@@ -282,7 +293,7 @@ DROP VIEW job_view;
 DROP TABLE room;
 DROP FUNCTION no_space();
 DROP FUNCTION job_state(bigint), job(text), long();
-DROP PROCEDURE until_state(bigint, text);
+DROP PROCEDURE until_state(bigint, text), until_figures(bigint);
 REVOKE ALL ON ticket FROM job_owner;
 DROP ROLE job_owner;
 DROP ROLE job_other;

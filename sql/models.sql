@@ -106,6 +106,10 @@ SELECT count(*) AS differ FROM ticket
 	OR lstm_predict('shape_2', series) <> lstm_predict('shape_copy_2', series)
 	OR lstm_embed('shape_3', body) <> lstm_embed('shape_copy_3', body) OR lstm_embed('shape_4', body) <> lstm_embed('shape_copy_4', body)
 	OR lstm_embed('shape_5', vector4) <> lstm_embed('shape_copy_5', vector4);
+-- Words given one by one stay so.
+SELECT version FROM lstm_train('ticket', 'words', model => 'given', task => 'language', options => '{"epochs": 1, "hidden": 4, "embedding": 4}');
+SELECT lstm_import('given_copy', lstm_export('given'));
+SELECT model, input_kind FROM lstm_models WHERE model LIKE 'given%' ORDER BY model COLLATE "C";
 
 -- Names.
 SELECT lstm_import('Σ "quoted" ''name''; -- 模型', lstm_export('m'));

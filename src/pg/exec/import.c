@@ -17,10 +17,13 @@
 #include "store/change.h"
 #include "store/registry.h"
 
+/* A file tells words from texts only where answers do: what reads texts into labels or tags reads both. */
 static const char *
-input_kind_name(NnInputKind input)
+input_kind_name(const NnModel *model)
 {
-	return input == NN_INPUT_TEXT ? "text" : "numbers";
+	if (model->spec.input != NN_INPUT_TEXT)
+		return "numbers";
+	return model->unit == NN_UNIT_GIVEN ? "words" : "text";
 }
 
 int
@@ -47,7 +50,7 @@ lstm_import(const char *name, bytea *file)
 
 	version.model = name;
 	version.task = nn_task_name(model->spec.task);
-	version.input_kind = input_kind_name(model->spec.input);
+	version.input_kind = input_kind_name(model);
 	version.options = "{}";
 	version.facts = lstm_json_facts(&model->spec, nn_net_n_parameters(model->net));
 	version.metrics = "{}";
