@@ -1,7 +1,7 @@
 """Training by 1 and 2 workers in SQL, beside PyTorch on two cores.
 
-Called by run.py in a server that run.sh has started.  Trains an LSTM without bag on real texts with
-option "workers"; the second epoch's time, which lstm_epochs shows, counts (it includes validation and
+Called by run.py in a server that run.sh has started.  Trains an LSTM without bag on texts of one length, whose
+words are drawn evenly, and on real ones with option "workers"; the second epoch's time, which lstm_epochs shows, counts (it includes validation and
 the copy of the weights).  All worker counts must give the same bytes.
 """
 import json
@@ -17,14 +17,16 @@ import train
 from side import HERE, ROUNDS, SEED, Side, Table, threads
 from sql import sql
 
-N_ROWS = {"sst2": 16384, "imdb": 1024}
+N_ROWS = {32: 4096, 64: 2048, 200: 1024, "sst2": 16384, "imdb": 1024}
+N_EVEN = 10000
 
 
 def load(name):
     """Table w: so many rows, labels at random."""
-    found = texts.read(name)[0] if texts.has_set(name) else \
-        [" ".join("w%d" % x for x in t) for t in texts.stand_in(name, 20000, train.MAX_TOKENS)]
     rng = np.random.default_rng(SEED)
+    found = [" ".join("w%d" % x for x in t) for t in rng.integers(0, N_EVEN, (N_ROWS[name], name))] if isinstance(name, int) else \
+        texts.read(name)[0] if texts.has_set(name) else \
+        [" ".join("w%d" % x for x in t) for t in texts.stand_in(name, 20000, train.MAX_TOKENS)]
     found = [t for t in found if any(c.isalnum() for c in t)]
     picked = [" ".join(found[i].split()).replace("\\", "") for i in rng.permutation(len(found))[:N_ROWS[name]]]
     sql("DROP TABLE IF EXISTS w; CREATE TABLE w (body text, label text)")
@@ -70,7 +72,7 @@ def measure(name, H, B, torch_sides, table):
     def ratio(a, b):
         return "%.2f" % statistics.median(x / y for x, y in zip(took[a], took[b]))
 
-    table.row(name, str(H), str(B), "%.1fk" % (1e-3 / statistics.median(took[1])),
+    table.row(str(name), str(H), str(B), "%.1fk" % (1e-3 / statistics.median(took[1])),
               "%.1fk" % (1e-3 / statistics.median(took[2])), ratio(1, 2), ratio("torch", 2) if peer else "-")
 
 
@@ -87,9 +89,9 @@ def main(out, cores):
         torch_sides = {s: Side(command, threads(*s)) for s in train.TORCH[2]}
     out("Tokens a second of an epoch, each side counting its own tokens; 1 and 2 workers give the same bytes.")
     out("")
-    table = Table(out, "set", "H", "batch", "1 worker", "2 workers", "x 1 worker", "x PyTorch on 2 cores")
+    table = Table(out, "set or T", "H", "batch", "1 worker", "2 workers", "x 1 worker", "x PyTorch on 2 cores")
     wanted = os.environ.get("ROWS", "")
-    for name in ("sst2", "imdb"):
+    for name in N_ROWS:
         for H in (128, 256):
             for B in (32, 64):
                 if ("%s %d %d" % (name, H, B)).startswith(wanted):
