@@ -285,6 +285,18 @@ nn_arena_poll(const NnArena *arena)
 	return arena->env.poll(arena->env.ctx) != 0 ? NN_ECANCELED : NN_OK;
 }
 
+NnStatus
+nn_arena_poll_work(const NnArena *arena, double *done, double work, NnError *err)
+{
+	*done += work;
+	if (*done < NN_POLL_WORK)
+		return NN_OK;
+	*done = 0.0;
+	if (nn_arena_poll(arena) != NN_OK)
+		return nn_fail(err, NN_ECANCELED, "canceled");
+	return NN_OK;
+}
+
 size_t
 nn_arena_bytes(const NnArena *arena)
 {

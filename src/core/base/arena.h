@@ -58,6 +58,13 @@ const NnEnv *nn_arena_env(const NnArena *arena);
 /* Ask the env's poll: NN_OK or NN_ECANCELED.  May not return. */
 NnStatus	nn_arena_poll(const NnArena *arena);
 
+/*
+ * The same once NN_POLL_WORK multiplications are done, a few milliseconds: *done, which begins as 0, counts
+ * them; call it before so many more (work).
+ */
+#define NN_POLL_WORK 4e6
+NnStatus	nn_arena_poll_work(const NnArena *arena, double *done, double work, NnError *err);
+
 /* Bytes taken from the env by this arena, now and at most. */
 size_t		nn_arena_bytes(const NnArena *arena);
 size_t		nn_arena_peak_bytes(const NnArena *arena);

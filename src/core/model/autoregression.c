@@ -21,7 +21,6 @@
 #include <string.h>
 
 #define MAX_WORK			2e10	/* products for G */
-#define POLL_WORK			8e6
 #define LEAST_DEVIATION		1e-6	/* of an input: a constant one gets weight 0 */
 #define LAMBDA_UNJUDGED		0.1
 #define MAX_QUANTILE_ROWS	2048	/* an even choice of rows: a band needs no more */
@@ -49,18 +48,6 @@ typedef struct Ridge
 	double		work;			/* since the last poll */
 	const NnArena *arena;
 } Ridge;
-
-static NnStatus
-poll_work(Ridge *ridge, double work, NnError *err)
-{
-	ridge->work += work;
-	if (ridge->work < POLL_WORK)
-		return NN_OK;
-	ridge->work = 0.0;
-	if (nn_arena_poll(ridge->arena) != NN_OK)
-		return nn_fail(err, NN_ECANCELED, "training was canceled");
-	return NN_OK;
-}
 
 static NnStatus
 ridge_create(Ridge *ridge, const NnRidgeRows *rows, NnArena *scratch, NnError *err)
@@ -120,7 +107,7 @@ measure(Ridge *ridge, NnError *err)
 		for (int k = 0; k < ridge->n_outputs; k++)
 			ridge->mean_target[k] += v * rows->target[i * ridge->n_outputs + k];
 		ridge->sum_weight += v;
-		NN_TRY(poll_work(ridge, ridge->n_inputs + ridge->n_outputs, err));
+		NN_TRY(nn_arena_poll_work(ridge->arena, &ridge->work, ridge->n_inputs + ridge->n_outputs, err));
 	}
 	for (int j = 0; j < ridge->n_inputs; j++)
 		ridge->mean_input[j] /= ridge->sum_weight;
@@ -137,7 +124,7 @@ measure(Ridge *ridge, NnError *err)
 
 			ridge->deviation[j] += v * distance * distance;
 		}
-		NN_TRY(poll_work(ridge, ridge->n_inputs, err));
+		NN_TRY(nn_arena_poll_work(ridge->arena, &ridge->work, ridge->n_inputs, err));
 	}
 	for (int j = 0; j < rows->n_shared; j++)
 		shared += ridge->deviation[j] / rows->n_shared;
@@ -197,7 +184,7 @@ accumulate(Ridge *ridge, NnError *err)
 			add_four(ridge->gram + j * p, z, p, (int) j + 1, z[j], z[p + j], z[2 * p + j], z[3 * p + j]);
 			add_four(ridge->product + j * q, ridge->row_target, q, (int) q,
 					 z[j], z[p + j], z[2 * p + j], z[3 * p + j]);
-			NN_TRY(poll_work(ridge, 4.0 * (double) (j + q), err));
+			NN_TRY(nn_arena_poll_work(ridge->arena, &ridge->work, 4.0 * (double) (j + q), err));
 		}
 	}
 	return NN_OK;
@@ -237,7 +224,7 @@ factorize(Ridge *ridge, double lambda, NnError *err)
 
 			Li[j] = i == j ? sqrt(fmax(rest, DBL_MIN)) : rest / Lj[j];
 		}
-		NN_TRY(poll_work(ridge, (double) (i * i), err));
+		NN_TRY(nn_arena_poll_work(ridge->arena, &ridge->work, (double) (i * i), err));
 	}
 	return NN_OK;
 }
@@ -261,7 +248,7 @@ solve(Ridge *ridge, NnError *err)
 		}
 		for (size_t o = 0; o < q; o++)
 			B[i * q + o] /= L[i * p + i];
-		NN_TRY(poll_work(ridge, (double) (i * q), err));
+		NN_TRY(nn_arena_poll_work(ridge->arena, &ridge->work, (double) (i * q), err));
 	}
 	for (size_t i = p; i-- > 0;)
 	{
@@ -272,7 +259,7 @@ solve(Ridge *ridge, NnError *err)
 		}
 		for (size_t o = 0; o < q; o++)
 			B[i * q + o] /= L[i * p + i];
-		NN_TRY(poll_work(ridge, (double) ((p - i) * q), err));
+		NN_TRY(nn_arena_poll_work(ridge->arena, &ridge->work, (double) ((p - i) * q), err));
 	}
 	return NN_OK;
 }
@@ -322,7 +309,7 @@ judge(Ridge *ridge, const NnRidgeRows *rows, double *error, NnError *err)
 
 			for (int o = 0; o < q; o++)
 				answer[o] += z * B[o];
-			NN_TRY(poll_work(ridge, q, err));
+			NN_TRY(nn_arena_poll_work(ridge->arena, &ridge->work, q, err));
 		}
 		for (int o = 0; o < q; o++)
 			*error += v * fabs(rows->target[i * q + o] - answer[o]);
@@ -433,7 +420,7 @@ nn_ridge_quantiles(const NnRidgeRows *rows, const float *weight, const float *bi
 		for (int64_t i = 0; i < n; i++)
 		{
 			sorted[i] = residual(rows, weight, bias, i * stride, o);
-			NN_TRY(poll_work(&ridge, rows->n_inputs, err));
+			NN_TRY(nn_arena_poll_work(ridge.arena, &ridge.work, rows->n_inputs, err));
 		}
 		sort_ascending(sorted, n);
 		for (int q = 0; q < n_levels; q++)

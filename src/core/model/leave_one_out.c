@@ -18,7 +18,6 @@
 
 #define MAX_LEFT_OUT	4096	/* rows */
 #define N_PENALTIES		15		/* 1e-6 ... 10 of the trace */
-#define POLL_WORK		8e6
 #define MAX_NEWTON		30
 #define MOST_FACTOR		100.0	/* of labels: rows that are all answered rightly ask for more and more */
 
@@ -40,21 +39,9 @@ typedef struct Fit
 	double	   *target;			/* (C) */
 	double	   *fitted;			/* (C) */
 	double	   *left_out;		/* (n_left_out, C): answers */
-	double		work;
+	double		work;			/* since the last poll */
 	const NnArena *arena;
 } Fit;
-
-static NnStatus
-poll_work(Fit *fit, double work, NnError *err)
-{
-	fit->work += work;
-	if (fit->work < POLL_WORK)
-		return NN_OK;
-	fit->work = 0.0;
-	if (nn_arena_poll(fit->arena) != NN_OK)
-		return nn_fail(err, NN_ECANCELED, "canceled");
-	return NN_OK;
-}
 
 static NnStatus
 create_fit(Fit *fit, const NnFewRows *rows, NnArena *scratch, NnError *err)
@@ -112,7 +99,7 @@ measure_means(Fit *fit, NnError *err)
 
 	for (int64_t i = 0; i < n; i++)
 	{
-		NN_TRY(poll_work(fit, fit->D + fit->C, err));
+		NN_TRY(nn_arena_poll_work(fit->arena, &fit->work, fit->D + fit->C, err));
 		read_target(fit, i);
 		for (int d = 0; d < fit->D; d++)
 			fit->mean_input[d] += (double) fit->rows->input[i * fit->D + d] / (double) n;
@@ -130,7 +117,7 @@ add_rows(Fit *fit, NnError *err)
 
 	for (int64_t i = 0; i < fit->rows->n; i++)
 	{
-		NN_TRY(poll_work(fit, (double) D * (double) (D + C), err));
+		NN_TRY(nn_arena_poll_work(fit->arena, &fit->work, (double) D * (double) (D + C), err));
 		read_target(fit, i);
 		read_input(fit, i);
 		for (size_t d = 0; d < D; d++)
@@ -226,7 +213,7 @@ leave_out(Fit *fit, double *error, NnError *err)
 	{
 		double		rest;
 
-		NN_TRY(poll_work(fit, (double) fit->D * (0.5 * fit->D + fit->C), err));
+		NN_TRY(nn_arena_poll_work(fit->arena, &fit->work, (double) fit->D * (0.5 * fit->D + fit->C), err));
 		read_target(fit, k * fit->stride);
 		read_input(fit, k * fit->stride);
 		memcpy(fit->fitted, fit->mean_target, C * sizeof(double));
@@ -263,7 +250,7 @@ choose_penalty(Fit *fit, NnError *err)
 	{
 		double		mu = p < N_PENALTIES ? trace * pow(10.0, 0.5 * p - 6.0) : best;
 
-		NN_TRY(poll_work(fit, pow(fit->D, 3.0) / 6.0 + (double) fit->D * fit->D * fit->C, err));
+		NN_TRY(nn_arena_poll_work(fit->arena, &fit->work, pow(fit->D, 3.0) / 6.0 + (double) fit->D * fit->D * fit->C, err));
 		factorize(fit, mu);
 		solve(fit);
 		NN_TRY(leave_out(fit, &error, err));
@@ -318,7 +305,7 @@ find_factor(Fit *fit, double *factor, NnError *err)
 		double		slope;
 		double		curve;
 
-		NN_TRY(poll_work(fit, 20.0 * (double) fit->n_left_out * fit->C, err));
+		NN_TRY(nn_arena_poll_work(fit->arena, &fit->work, 20.0 * (double) fit->n_left_out * fit->C, err));
 		likelihood_slope(fit, t, &slope, &curve);
 		if (slope > 0.0)
 			high = t;

@@ -21,7 +21,7 @@ typedef struct Sums
 	float	   *sum;			/* (n_words, width) */
 	int32_t    *n_rows;			/* (n_words) */
 	NnArena    *arena;
-	int64_t		work;
+	double		work;			/* since the last poll */
 } Sums;
 
 static NnStatus
@@ -41,18 +41,6 @@ create_sums(Sums *s, NnError *err)
 	return NN_OK;
 }
 
-static NnStatus
-poll_work(Sums *s, int64_t work, NnError *err)
-{
-	s->work += work;
-	if (s->work < 2000000)
-		return NN_OK;
-	s->work = 0;
-	if (nn_arena_poll(s->arena) != NN_OK)
-		return nn_fail(err, NN_ECANCELED, "canceled");
-	return NN_OK;
-}
-
 /* share and row, of row i. */
 static NnStatus
 make_row(Sums *s, int64_t i, NnError *err)
@@ -66,7 +54,7 @@ make_row(Sums *s, int64_t i, NnError *err)
 		s->share[j] = s->weight[bags->word[from + j]] * bags->count[from + j] / all;
 	memset(s->row, 0, (size_t) s->width * sizeof(float));
 	nn_gather_sum(n, bags->word + from, s->share, s->vector, s->width, s->row);
-	return poll_work(s, n * s->width, err);
+	return nn_arena_poll_work(s->arena, &s->work, (double) (n * s->width), err);
 }
 
 static NnStatus
@@ -113,7 +101,8 @@ nn_topic_agreement(const NnBags *bags, int width, const float *vector, const flo
 	for (int64_t i = 0; i < bags->n; i++)
 	{
 		NN_TRY(make_row(&s, i, err));
-		NN_TRY(poll_work(&s, 4 * (bags->start[i + 1] - bags->start[i]) * width, err));
+		NN_TRY(nn_arena_poll_work(s.arena, &s.work,
+								  4.0 * (double) ((bags->start[i + 1] - bags->start[i]) * width), err));
 		for (int64_t j = bags->start[i]; j < bags->start[i + 1]; j++)
 			add_rest(&s, bags->word[j], s.share[j - bags->start[i]]);
 	}

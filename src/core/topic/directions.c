@@ -11,7 +11,6 @@
 
 #include "kern/kern.h"
 
-#define POLL_WORK	4000000		/* multiplications */
 
 /* A column of Y that is so small a part of the largest is none. */
 #define LEAST_PIVOT		1e-10
@@ -24,7 +23,7 @@ typedef struct Iteration
 	float	   *sum;			/* (width) */
 	double	   *gram;			/* (width, width), then its factor R', lower */
 	double	   *row;			/* (width) */
-	int64_t		work;
+	double		work;			/* since the last poll */
 	const NnArena *arena;
 } Iteration;
 
@@ -37,18 +36,6 @@ longest_row(const NnSparse *matrix)
 		if (matrix->start[i + 1] - matrix->start[i] > longest)
 			longest = matrix->start[i + 1] - matrix->start[i];
 	return longest;
-}
-
-static NnStatus
-poll_work(Iteration *iteration, int64_t work, NnError *err)
-{
-	iteration->work += work;
-	if (iteration->work < POLL_WORK)
-		return NN_OK;
-	iteration->work = 0;
-	if (nn_arena_poll(iteration->arena) != NN_OK)
-		return nn_fail(err, NN_ECANCELED, "canceled");
-	return NN_OK;
 }
 
 static NnStatus
@@ -103,7 +90,7 @@ multiply(Iteration *iteration, const float *q, float *y, NnError *err)
 		int64_t		n = matrix->start[i + 1] - matrix->start[i];
 		const float *entry;
 
-		NN_TRY(poll_work(iteration, 2 * n * K + 16, err));
+		NN_TRY(nn_arena_poll_work(iteration->arena, &iteration->work, 2.0 * (double) (n * K) + 16.0, err));
 		entry = row_entries(iteration, i);
 		if (entry == NULL)
 			continue;
@@ -123,7 +110,7 @@ make_gram(Iteration *iteration, const float *x, const float *y, NnError *err)
 	memset(iteration->gram, 0, K * K * sizeof(double));
 	for (int w = 0; w < iteration->matrix->n_columns; w++)
 	{
-		NN_TRY(poll_work(iteration, (int64_t) (K * K / 2 + K), err));
+		NN_TRY(nn_arena_poll_work(iteration->arena, &iteration->work, (double) (K * K / 2 + K), err));
 		for (size_t k = 0; k < K; k++)
 			iteration->row[k] = (double) y[(size_t) w * K + k];
 		for (size_t k = 0; k < K; k++)
@@ -177,7 +164,7 @@ orthonormalize(Iteration *iteration, float *y, NnError *err)
 	{
 		float	   *row = y + (size_t) w * K;
 
-		NN_TRY(poll_work(iteration, (int64_t) (K * K / 2 + K), err));
+		NN_TRY(nn_arena_poll_work(iteration->arena, &iteration->work, (double) (K * K / 2 + K), err));
 		for (size_t k = 0; k < K; k++)
 		{
 			double		sum = (double) row[k];
@@ -203,7 +190,7 @@ nn_directions_find(const NnSparse *matrix, int width, int n_iterations, NnRng *r
 	for (size_t i = 0; i < n; i++)
 	{
 		if (i % 65536 == 0)
-			NN_TRY(poll_work(&iteration, POLL_WORK, err));
+			NN_TRY(nn_arena_poll_work(iteration.arena, &iteration.work, NN_POLL_WORK, err));
 		q[i] = nn_rng_normal(rng);
 	}
 	for (int turn = 0; turn < n_iterations; turn++)
@@ -245,7 +232,7 @@ turn_rows(Iteration *iteration, const double *W, float *q, NnError *err)
 	{
 		float	   *row = q + (size_t) w * K;
 
-		NN_TRY(poll_work(iteration, (int64_t) (K * K), err));
+		NN_TRY(nn_arena_poll_work(iteration->arena, &iteration->work, (double) (K * K), err));
 		memset(iteration->row, 0, K * sizeof(double));
 		for (size_t k = 0; k < K; k++)
 			for (size_t l = 0; l < K; l++)

@@ -12,18 +12,6 @@
 #define KAPPA		5.0
 #define STOP_SHARE	0.002		/* of the rows that still move */
 
-static NnStatus
-poll_work(NnMixture *m, int64_t work, NnError *err)
-{
-	m->work += work;
-	if (m->work < 2000000)
-		return NN_OK;
-	m->work = 0;
-	if (nn_arena_poll(m->arena) != NN_OK)
-		return nn_fail(err, NN_ECANCELED, "canceled");
-	return NN_OK;
-}
-
 NnStatus
 nn_mixture_create(NnMixture *m, const NnBags *bags, const float *x, int width, const float *telling, int most,
 				  NnArena *arena, NnError *err)
@@ -71,7 +59,8 @@ count_words(NnMixture *m, const NnMixed *mixed, NnError *err)
 		size_t		k = (size_t) mixed->topic[i];
 		const float *x = m->x + (size_t) row * (size_t) m->width;
 
-		NN_TRY(poll_work(m, bags->start[row + 1] - bags->start[row] + m->width, err));
+		NN_TRY(nn_arena_poll_work(m->arena, &m->work,
+								  (double) (bags->start[row + 1] - bags->start[row] + m->width), err));
 		for (int64_t j = bags->start[row]; j < bags->start[row + 1]; j++)
 		{
 			m->ratio[(size_t) bags->word[j] * K + k] += bags->count[j];
@@ -91,7 +80,7 @@ take_ratios(NnMixture *m, int K, NnError *err)
 		float	   *ratio = m->ratio + (size_t) w * (size_t) K;
 		float		share = m->share[w];
 
-		NN_TRY(poll_work(m, 10 * K, err));
+		NN_TRY(nn_arena_poll_work(m->arena, &m->work, 10 * K, err));
 		for (int k = 0; k < K; k++)
 			ratio[k] = share > 0.0f ? logf((ratio[k] + PRIOR * share) / ((m->n_counted[k] + PRIOR) * share)) : 0.0f;
 	}
@@ -157,7 +146,8 @@ assign(NnMixture *m, NnMixed *mixed, int64_t *n_moved, NnError *err)
 		int32_t		best;
 		int32_t		second;
 
-		NN_TRY(poll_work(m, (m->bags->start[row + 1] - m->bags->start[row] + m->width) * mixed->K, err));
+		NN_TRY(nn_arena_poll_work(m->arena, &m->work,
+								  (double) ((m->bags->start[row + 1] - m->bags->start[row] + m->width) * mixed->K), err));
 		score_row(m, mixed->K, row);
 		best = best_but(m, mixed->K, -1);
 		second = best_but(m, mixed->K, best);

@@ -32,7 +32,7 @@ typedef struct NnMixture
 	float	   *vote;			/* (longest row) t_w c_iw */
 	float	   *score;			/* (most) of the row at hand */
 	NnArena    *arena;
-	int64_t		work;
+	double		work;			/* since the last poll */
 } NnMixture;
 
 /* Rows that take part, and where each stands. */
