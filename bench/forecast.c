@@ -24,6 +24,7 @@
 #include "model/forecast.h"
 
 #include "options.h"
+#include "process.h"
 
 #define MAX_COLUMNS 64
 
@@ -346,9 +347,9 @@ learn(const Series *series, const NnOptions *options, const NnEnv *env)
 	if (nn_learner_train(learner, &report, &err) != NN_OK)
 		die(&err);
 	m = &report->sequence;
-	printf("best epoch %d  held out: MAE %.4f RMSE %.4f MASE %.3f pinball %.4f in band %.2f  (%.1f s, peak %zu MB)\n",
+	printf("best epoch %d  held out: MAE %.4f RMSE %.4f MASE %.3f pinball %.4f in band %.2f  (%.1f s, peak %ld MB)\n",
 		   report->train.best_epoch, m->mae, m->rmse, m->mase, m->pinball, m->coverage, now() - start,
-		   nn_learner_peak_bytes(learner) >> 20);
+		   peak_mb());
 	measure_season(series, plan.spec.horizon, 1, "last value");
 	if (model->season > 1)
 		measure_season(series, plan.spec.horizon, model->season, "a season before");

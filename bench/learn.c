@@ -24,6 +24,7 @@
 #include "train/metrics_sequence.h"
 
 #include "options.h"
+#include "process.h"
 
 static double
 now(void)
@@ -531,8 +532,8 @@ main(int argc, char **argv)
 		die(&err);
 	trained = now() - start;
 	evaluate(nn_learner_model(learner), &valid, &env, task);
-	printf(" seconds %.1f peak_mb %zu held_out accuracy %.4f perplexity %.3f f1 %.4f\n", trained,
-		   nn_learner_peak_bytes(learner) >> 20,
+	printf(" seconds %.1f peak_mb %ld held_out accuracy %.4f perplexity %.3f f1 %.4f\n", trained,
+		   peak_mb(),
 		   nn_task_is_pooled(task) ? report->held_out.accuracy : report->sequence.token_accuracy,
 		   report->sequence.perplexity, report->sequence.f1);
 	for (int i = 0; i < n_also; i++)

@@ -226,13 +226,20 @@ test_array(void)
 	TestHost	host;
 	NnArray		array;
 	bool		is_good = true;
+	bool		is_foretold = true;
 	int			i;
 
 	test_host_init(&host);
 	nn_array_init(&array, &host.env, sizeof(int));
 	ok(nn_array_push(&array, 0) != NULL, "no items may be pushed onto nothing");
 	for (i = 0; i < 1000; i++)
+	{
+		size_t		foretold = nn_array_bytes(&array) + nn_array_growth_bytes(&array, 1);
+
 		*(int *) nn_array_push(&array, 1) = i;
+		is_foretold = is_foretold && nn_array_bytes(&array) == foretold;
+	}
+	ok(is_foretold, "growth is as foretold");
 	for (i = 0; i < 1000; i++)
 		is_good = is_good && ((int *) array.data)[i] == i;
 	ok(is_good && array.n == 1000, "items stay while the array grows");

@@ -382,9 +382,17 @@ move_data(NnArray *array, size_t capacity, size_t n_bytes)
 }
 
 /*
- * Growth by half: the old and the new block live side by side for a moment,
- * so doubling would cost three times the content at its worst.
+ * The capacity for n items of an array that has less.  Growth by half: the old and the new block
+ * live side by side for a moment, so doubling would cost three times the content at its worst.
  */
+static size_t
+grown_capacity(const NnArray *array, size_t n)
+{
+	size_t		capacity = nn_size_add(array->capacity, array->capacity / 2);
+
+	return capacity < n ? n : capacity < 16 ? 16 : capacity;
+}
+
 void *
 nn_array_push(NnArray *array, size_t n_more)
 {
@@ -393,13 +401,9 @@ nn_array_push(NnArray *array, size_t n_more)
 
 	if (n > array->capacity || array->data == NULL)
 	{
-		size_t		capacity = nn_size_add(array->capacity, array->capacity / 2);
+		size_t		capacity = grown_capacity(array, n);
 		size_t		n_bytes;
 
-		if (capacity < n)
-			capacity = n;
-		if (capacity < 16)
-			capacity = 16;
 		n_bytes = nn_size_mul(capacity, array->item_bytes);
 		if (n_bytes == SIZE_MAX || !move_data(array, capacity, n_bytes))
 			return NULL;
@@ -407,6 +411,20 @@ nn_array_push(NnArray *array, size_t n_more)
 	at = (char *) array->data + array->n * array->item_bytes;
 	array->n = n;
 	return at;
+}
+
+size_t
+nn_array_growth_bytes(const NnArray *array, size_t n_more)
+{
+	size_t		n = nn_size_add(array->n, n_more);
+	size_t		n_bytes;
+
+	if (n <= array->capacity || array->is_mapped)
+		return 0;
+	n_bytes = nn_size_mul(grown_capacity(array, n), array->item_bytes);
+	if (array->map_bytes > 0 && n_bytes > array->map_bytes && array->env->map != NULL)
+		return 0;
+	return n_bytes - array->capacity * array->item_bytes;
 }
 
 size_t

@@ -99,6 +99,9 @@ void		nn_array_free(NnArray *array);
 /* Room for n_more items behind the last; NULL if out of memory.  Counts them as in use. */
 void	   *nn_array_push(NnArray *array, size_t n_more);
 
+/* By how many bytes of memory it would grow if so many more items were pushed now. */
+size_t		nn_array_growth_bytes(const NnArray *array, size_t n_more);
+
 /* Bytes allocated in memory, and in a file: one of them is 0. */
 size_t		nn_array_bytes(const NnArray *array);
 size_t		nn_array_mapped_bytes(const NnArray *array);

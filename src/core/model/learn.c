@@ -227,7 +227,6 @@ NnStatus
 nn_learner_train(NnLearner *learner, const NnLearnReport **report, NnError *err)
 {
 	NnLearnReport *own = &learner->report;
-	size_t		n_bytes;
 
 	if (!learner->is_planned)
 		return nn_fail(err, NN_EINTERNAL, "training before the plan");
@@ -239,9 +238,6 @@ nn_learner_train(NnLearner *learner, const NnLearnReport **report, NnError *err)
 		NN_TRY(nn_learner_decide(learner, err));
 	NN_TRY(nn_learner_measure(learner, err));
 	NN_TRY(nn_learner_describe_rows(learner, &own->baseline, err));
-	n_bytes = nn_learner_bytes(learner) + own->train.peak_bytes;
-	if (n_bytes > learner->peak_bytes)
-		learner->peak_bytes = n_bytes;
 	if (wants_refit(learner))
 	{
 		if (learner->is_measured_kept)

@@ -168,9 +168,8 @@ const NnSplit *nn_learner_split(const NnLearner *learner);
 void		nn_learner_keep_measured(NnLearner *learner);
 const NnArray *nn_learner_measured(const NnLearner *learner);
 
-/* Bytes held now and at most, as the learner counts them. */
+/* Bytes held now, as the learner counts them. */
 size_t		nn_learner_bytes(const NnLearner *learner);
-size_t		nn_learner_peak_bytes(const NnLearner *learner);
 
 /* Bytes held in temporary files now. */
 size_t		nn_learner_mapped_bytes(const NnLearner *learner);

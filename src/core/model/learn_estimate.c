@@ -1,6 +1,8 @@
 /*
  * model/learn_estimate.c: what a training will take.
  */
+#include <math.h>
+
 #include "model/learn_private.h"
 #include "train/team.h"
 
@@ -93,14 +95,16 @@ estimate_seconds(const NnLearner *learner)
 									  (double) examples->n * spec->n_outputs * 1e-8);
 }
 
+/* A network and what works on it, by itself or as one of a team. */
 static size_t
-net_bytes(const NnLearner *learner, const NnTrainOptions *train)
+net_bytes(const NnLearner *learner, const NnSpec *spec, const NnTrainOptions *train, bool is_member)
 {
-	size_t		in_training = nn_train_bytes(&learner->model->spec, &learner->train.examples, train);
+	const NnExamples *examples = &learner->train.examples;
+	size_t		in_training = is_member ? nn_team_member_bytes(spec, examples, train) : nn_train_bytes(spec, examples, train);
 	size_t		before = nn_learner_linear_bytes(learner) + nn_learner_document_bytes(learner) +
 	nn_learner_start_bag_bytes(learner);	/* of these one at most is not 0 */
 
-	return nn_size_add(nn_net_bytes(&learner->model->spec, true), in_training > before ? in_training : before);
+	return nn_size_add(nn_net_bytes(spec, true), in_training > before ? in_training : before);
 }
 
 size_t
@@ -110,13 +114,16 @@ nn_learner_team_bytes(const NnLearner *learner, int n_members)
 	const NnExamples *train = &learner->train.examples;
 	NnTrainOptions options;
 	size_t		shared;
+	size_t		follow;
 
 	if (n_members < 2)
 		return 0;
 	nn_learner_train_options(learner, &options);
 	shared = nn_size_add(nn_team_plan_bytes(spec, train, &learner->valid.examples, &options),
 						 nn_team_bytes(spec, train, &options));
-	return nn_size_add(shared, nn_size_mul((size_t) n_members - 1, nn_team_follow_bytes(spec, train, &options)));
+	follow = nn_size_mul((size_t) n_members - 1, nn_team_follow_bytes(spec, train, &options));
+	/* moments and gradients of shards are now among what is shared, and not the learner's own */
+	return nn_size_add(shared, follow) - (net_bytes(learner, spec, &options, false) - net_bytes(learner, spec, &options, true));
 }
 
 /* The file of the weights before a refit; past a share of the limit it is on disk. */
@@ -137,6 +144,43 @@ measured_bytes(const NnLearner *learner)
 	return learner->env->map != NULL && n > learner->measured.map_bytes ? learner->measured.map_bytes : n;
 }
 
+/*
+ * Of n distinct words in the rows learned from, how many all rows have, if there is no limit: by Heaps' law, whose
+ * exponent is between 0.4 and 0.6 for words that occur, and larger for those that occur more than once.
+ */
+static int32_t
+more_rows_have(const NnLearner *learner, int32_t n, int32_t limit)
+{
+	double		more = (double) n * pow(1.0 + (double) learner->valid.examples.n / (double) learner->train.examples.n, 0.7);
+
+	return n >= limit ? n : more > (double) limit ? limit : (int32_t) more;
+}
+
+/* What a second training on all rows takes beside the first: it has more rows, and may have more words. */
+static size_t
+refit_bytes(const NnLearner *learner, const NnTrainOptions *train)
+{
+	const NnModel *model = learner->model;
+	const NnSpec *spec = &model->spec;
+	size_t		n_valid = (size_t) learner->valid.examples.n;
+	size_t		bytes = nn_size_add(sizeof(NnTrainReport), measured_bytes(learner));
+	NnSpec		larger = *spec;
+
+	/* windows are the same ones, cut otherwise */
+	if (n_valid == 0 || learner->train.examples.n == 0 || learner->task == NN_TASK_FORECAST)
+		return bytes;
+	larger.vocabulary = more_rows_have(learner, spec->vocabulary, learner->options.vocabulary);
+	if (spec->wide == NN_WIDE_BAG)
+		larger.wide_inputs = more_rows_have(learner, spec->wide_inputs, learner->options.bag_features);
+	bytes = nn_size_add(bytes, net_bytes(learner, &larger, train, false) - net_bytes(learner, spec, train, false));
+	if (larger.vocabulary > spec->vocabulary)
+		bytes = nn_size_add(bytes, nn_vocabulary_size_bytes(model->vocabulary) / 8);
+	if (larger.wide_inputs > spec->wide_inputs)
+		bytes = nn_size_add(bytes, nn_feature_index_size_bytes(model->features) / 8);
+	bytes = nn_size_add(bytes, nn_part_growth_bytes(&learner->train, &learner->valid));
+	return nn_size_add(bytes, nn_size_mul(n_valid, 7 * sizeof(int32_t)));	/* orders, and sorting them */
+}
+
 void
 nn_learner_fill_plan(NnLearner *learner)
 {
@@ -154,9 +198,9 @@ nn_learner_fill_plan(NnLearner *learner)
 	plan->n_words = nn_lexicon_n(learner->lexicon);
 	plan->n_parameters = nn_spec_n_numbers(spec);
 	plan->n_features = spec->wide == NN_WIDE_BAG ? spec->wide_inputs : 0;
-	plan->peak_bytes = nn_size_add(nn_learner_bytes(learner), net_bytes(learner, &train));
+	plan->peak_bytes = nn_size_add(nn_learner_bytes(learner), net_bytes(learner, spec, &train, false));
 	if (learner->options.refit == 1)
-		plan->peak_bytes = nn_size_add(plan->peak_bytes, sizeof(NnTrainReport) + measured_bytes(learner));
+		plan->peak_bytes = nn_size_add(plan->peak_bytes, refit_bytes(learner, &train));
 	plan->n_epochs = learner->options.epochs;
 	plan->batch = learner->options.batch;
 	plan->n_shards = train.shards < train.batch ? train.shards : train.batch;

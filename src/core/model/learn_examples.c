@@ -74,6 +74,16 @@ nn_part_bytes(const NnPart *part)
 }
 
 size_t
+nn_part_growth_bytes(const NnPart *part, const NnPart *other)
+{
+	size_t		n = 0;
+
+	for (size_t i = 0; i < N_PART_ARRAYS; i++)
+		n += nn_array_growth_bytes(part_array(part, i), part_array(other, i)->n);
+	return n;
+}
+
+size_t
 nn_part_mapped_bytes(const NnPart *part)
 {
 	size_t		n = 0;

@@ -98,7 +98,6 @@ struct NnLearner
 	NnValueKind kind;
 	NnOptions	options;		/* resolved by plan */
 	size_t		limit_bytes;
-	size_t		peak_bytes;
 	NnTrainHook train_hook;		/* NULL: nn_train() */
 	void	   *train_ctx;
 	NnCheckpoints checkpoints;	/* ask is NULL: there are none */
@@ -158,8 +157,8 @@ struct NnLearner
 	NnLearnReport report;
 };
 
-/* NN_ELIMIT, with what to do, if the learner's bytes and more would pass the limit; keeps the peak. */
-NnStatus	nn_learner_check_memory(NnLearner *learner, size_t more, NnError *err);
+/* NN_ELIMIT, with what to do, if the learner's bytes and more would pass the limit. */
+NnStatus	nn_learner_check_memory(const NnLearner *learner, size_t more, NnError *err);
 
 /* Labels of a row, as numbers in the label lexicon. */
 static inline const int32_t *
@@ -291,6 +290,9 @@ NnStatus	nn_learner_fill_parts(NnLearner *learner, const NnSplit *split, NnError
 void		nn_part_init(NnPart *part, const NnEnv *env, size_t map_bytes);
 void		nn_part_free(NnPart *part);
 size_t		nn_part_bytes(const NnPart *part);
+
+/* By how much that grows when as many items as another part has come to it. */
+size_t		nn_part_growth_bytes(const NnPart *part, const NnPart *other);
 size_t		nn_part_mapped_bytes(const NnPart *part);
 
 /* Steps of a row of numbers, standardized; the last max_tokens of them. */

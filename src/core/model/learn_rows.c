@@ -173,14 +173,8 @@ nn_learner_mapped_bytes(const NnLearner *learner)
 	return n;
 }
 
-size_t
-nn_learner_peak_bytes(const NnLearner *learner)
-{
-	return learner->peak_bytes;
-}
-
 NnStatus
-nn_learner_check_memory(NnLearner *learner, size_t more, NnError *err)
+nn_learner_check_memory(const NnLearner *learner, size_t more, NnError *err)
 {
 	size_t		n = nn_size_add(nn_learner_bytes(learner), more);
 
@@ -192,8 +186,6 @@ nn_learner_check_memory(NnLearner *learner, size_t more, NnError *err)
 		return nn_fail_hint(err, "Raise pg_lstm.train_memory, train on fewer rows (option \"where\"), "
 							"or make the model smaller (\"bag_features\", \"vocabulary\", \"max_tokens\", \"batch\").");
 	}
-	if (n > learner->peak_bytes)
-		learner->peak_bytes = n;
 	return NN_OK;
 }
 

@@ -32,9 +32,6 @@ NnStatus	nn_joint_create(NnJoint **joint, NnNet *net, const NnTrainOptions *opti
 /* Bytes at the beginning of the exchange. */
 size_t		nn_joint_bytes(const NnSpec *spec, const NnTrainOptions *options, const NnBatchBound *bound);
 
-/* What nn_train() takes in a member's own memory. */
-size_t		nn_joint_member_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options);
-
 /* Moments for nn_optimizer_create(), all zero; NULL where joint is NULL. */
 float	   *nn_joint_moments(const NnJoint *joint);
 

@@ -64,8 +64,8 @@ typedef struct NnSlots NnSlots;
 NnStatus	nn_slots_create(NnSlots **slots, NnNet *net, const NnTrainOptions *options, const NnBatchBound *bound,
 							NnArena *arena, NnError *err);
 
-/* Bytes of that at most; of a team's exchange. */
-size_t		nn_slots_bytes(const NnSpec *spec, const NnTrainOptions *options, const NnBatchBound *bound);
+/* Bytes of that at most; a team's member has no more than the places.  Of a team's exchange. */
+size_t		nn_slots_bytes(const NnSpec *spec, const NnTrainOptions *options, const NnBatchBound *bound, bool is_member);
 size_t		nn_slots_exchange_bytes(const NnSpec *spec, const NnTrainOptions *options, const NnBatchBound *bound);
 
 /* Rows of tables that a batch touches at most. */

@@ -164,14 +164,14 @@ slot_bytes(const NnSpec *spec, const NnBatchBound *bound, size_t *row_bytes, siz
 }
 
 size_t
-nn_slots_bytes(const NnSpec *spec, const NnTrainOptions *options, const NnBatchBound *bound)
+nn_slots_bytes(const NnSpec *spec, const NnTrainOptions *options, const NnBatchBound *bound, bool is_member)
 {
 	int			n_shards = nn_shards_count(options);
 	size_t		fixed = sizeof(NnSlots) + NN_MAX_TENSORS * sizeof(SlotTensor) + 4 * ALIGNMENT;
 	size_t		row_bytes;
 	size_t		float_bytes;
 
-	if (n_shards == 1)
+	if (n_shards == 1 || is_member)
 		return fixed + ALIGNMENT;
 	slot_bytes(spec, bound, &row_bytes, &float_bytes);
 	return nn_size_add(fixed, nn_size_add(nn_size_mul((size_t) n_shards, row_bytes), float_bytes));

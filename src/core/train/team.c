@@ -148,6 +148,6 @@ nn_team_follow(const void *block, const NnTeam *team, const NnEnv *env, NnError 
 size_t
 nn_team_follow_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options)
 {
-	return nn_size_add(nn_size_add(nn_joint_member_bytes(spec, train, options), nn_net_bytes(spec, true)),
+	return nn_size_add(nn_size_add(nn_team_member_bytes(spec, train, options), nn_net_bytes(spec, true)),
 					   sizeof(NnTrainReport) + 65536);
 }

@@ -34,6 +34,9 @@ typedef struct NnTeam
 	void	   *ctx;
 } NnTeam;
 
+/* Bytes that nn_train() takes of a member's own memory at most, as nn_train_bytes() of somebody alone. */
+size_t		nn_team_member_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options);
+
 /* Bytes of memory that all members see. */
 size_t		nn_team_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options);
 

@@ -74,40 +74,46 @@ shard_bound(NnBatchBound *bound, const NnExamples *examples, const NnSpec *spec,
 }
 
 /*
- * The validation part is taken to be no larger than train, and its longest
- * example no longer than train's longest batch.
+ * What lives as long as the training; what a team has jointly, its members have not.  The validation part is taken
+ * to be no larger than train.
  */
 static size_t
-train_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options, bool has_moments)
+lasting_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options, const NnBatchBound *bound,
+			  bool is_member)
 {
 	size_t		n_parameters = nn_net_bytes(spec, false) / sizeof(float);
-	size_t		bytes = nn_optimizer_bytes(has_moments ? n_parameters : 0, NN_MAX_TENSORS);
-	size_t		slack = (size_t) 16 << 20;
-	NnBatchBound bound;
+	size_t		bytes = nn_optimizer_bytes(is_member ? 0 : n_parameters, NN_MAX_TENSORS);
 
-	shard_bound(&bound, train, spec, options);
 	if (train->is_running)
 		bytes = nn_size_add(bytes, nn_size_mul(2, nn_running_bytes(spec, train, options->batch, nn_shards_count(options))));
 	bytes = nn_size_add(bytes, nn_size_mul(n_parameters, sizeof(float)));	/* the copy */
 	bytes = nn_size_add(bytes, nn_size_mul((size_t) train->n, 3 * sizeof(int32_t)));	/* orders */
-	bytes = nn_size_add(bytes, nn_slots_bytes(spec, options, &bound));
-	/* An arena grows by what it has, and never by more than 8 MB: what may stay unused. */
-	bytes = nn_size_add(bytes, bytes < slack ? bytes : slack);
-	bytes = nn_size_add(bytes, deal_bytes(options, &bound));
-	return nn_size_add(bytes, nn_size_add(65536, scratch_bytes(spec, &bound,
-															   largest_sort(options, train, train->n))));
+	bytes = nn_size_add(bytes, nn_slots_bytes(spec, options, bound, is_member));
+	return nn_size_add(bytes, 65536);	/* what the arena rounds up */
+}
+
+/* The validation part's longest example is taken to be no longer than train's longest batch. */
+static size_t
+train_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options, bool is_member)
+{
+	size_t		bytes;
+	NnBatchBound bound;
+
+	shard_bound(&bound, train, spec, options);
+	bytes = nn_size_add(lasting_bytes(spec, train, options, &bound, is_member), deal_bytes(options, &bound));
+	return nn_size_add(bytes, nn_size_add(4096, scratch_bytes(spec, &bound, largest_sort(options, train, train->n))));
 }
 
 size_t
 nn_train_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options)
 {
-	return train_bytes(spec, train, options, true);
+	return train_bytes(spec, train, options, false);
 }
 
 size_t
-nn_joint_member_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options)
+nn_team_member_bytes(const NnSpec *spec, const NnExamples *train, const NnTrainOptions *options)
 {
-	return train_bytes(spec, train, options, false);
+	return train_bytes(spec, train, options, true);
 }
 
 size_t
@@ -162,6 +168,10 @@ nn_trainer_allocate(NnTrainer *trainer, const NnExamples *valid, NnError *err)
 	size_t		n_scratch;
 
 	shard_bound(&bound, trainer->train, trainer->spec, options);
+	/* at once, as an arena that grows has more than it gives */
+	if (!nn_arena_reserve(memory, lasting_bytes(trainer->spec, trainer->train, options, &bound,
+												options->team != NULL)))
+		return nn_fail(err, NN_ENOMEM, "out of memory for the training");
 	NN_TRY(nn_slots_create(&trainer->slots, trainer->net, options, &bound, memory, err));
 	NN_TRY(nn_joint_create(&trainer->joint, trainer->net, options, &bound, memory, err));
 	NN_TRY(nn_optimizer_create(&trainer->optimizer, trainer->net, options, nn_joint_moments(trainer->joint), memory,

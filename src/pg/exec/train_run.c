@@ -367,7 +367,7 @@ metrics_json(LstmTrainRun *run, const NnLearnReport *report)
 	lstm_json_count(&json, "best_epoch", report->train.best_epoch);
 	lstm_json_count(&json, "resets", report->train.n_resets);
 	lstm_json_boolean(&json, "refitted", report->is_refitted);
-	lstm_json_count(&json, "peak_bytes", (int64) (nn_learner_peak_bytes(run->learner) + run->help.used_bytes));
+	lstm_json_count(&json, "peak_bytes", (int64) (run->env->peak_bytes + run->help.used_bytes));
 	lstm_json_count(&json, "file_bytes", (int64) nn_learner_mapped_bytes(run->learner));
 	lstm_json_metrics(&json, run->task, &report->held_out, model->spec.n_outputs, labels_of(model),
 					  report->n_label_rows, report->per_class, report->confusion);

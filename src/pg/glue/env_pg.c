@@ -32,39 +32,52 @@ lstm_clear(char *block, size_t n_bytes)
 	}
 }
 
-/*
- * A block is allocated ALIGNMENT bytes larger, and the pointer that the
- * context knows stands right before the aligned one.
- */
+/* Stands right before what core gets. */
+typedef struct BlockHead
+{
+	void	   *block;			/* as the context knows it */
+	Size		n_bytes;		/* as core asked */
+} BlockHead;
+
+/* What a block is larger, so that an aligned part of it has room for a head before it. */
+#define EXTRA_BYTES (ALIGNMENT + sizeof(BlockHead))
+
 static void *
 env_alloc(void *ctx, size_t size_bytes)
 {
 	LstmEnv    *env = ctx;
 	char	   *block;
 	char	   *aligned;
+	BlockHead	head;
 
 	/* Too large a size raises an error even with NO_OOM. */
-	if (size_bytes > MaxAllocHugeSize - ALIGNMENT - sizeof(void *))
+	if (size_bytes > MaxAllocHugeSize - EXTRA_BYTES)
 		return NULL;
-	block = MemoryContextAllocExtended(env->context, size_bytes + ALIGNMENT + sizeof(void *),
+	block = MemoryContextAllocExtended(env->context, size_bytes + EXTRA_BYTES,
 									   MCXT_ALLOC_HUGE | MCXT_ALLOC_NO_OOM);
 	if (block == NULL)
 		return NULL;
-	lstm_clear(block, size_bytes + ALIGNMENT + sizeof(void *));
-	aligned = (char *) TYPEALIGN(ALIGNMENT, block + sizeof(void *));
-	memcpy(aligned - sizeof(void *), &block, sizeof(void *));
+	lstm_clear(block, size_bytes + EXTRA_BYTES);
+	aligned = (char *) TYPEALIGN(ALIGNMENT, block + sizeof(BlockHead));
+	head.block = block;
+	head.n_bytes = size_bytes;
+	memcpy(aligned - sizeof(BlockHead), &head, sizeof(BlockHead));
+	env->held_bytes += size_bytes;
+	env->peak_bytes = Max(env->peak_bytes, env->held_bytes);
 	return aligned;
 }
 
 static void
 env_release(void *ctx, void *aligned)
 {
-	void	   *block;
+	LstmEnv    *env = ctx;
+	BlockHead	head;
 
 	if (aligned == NULL)
 		return;
-	memcpy(&block, (char *) aligned - sizeof(void *), sizeof(void *));
-	pfree(block);
+	memcpy(&head, (char *) aligned - sizeof(BlockHead), sizeof(BlockHead));
+	env->held_bytes -= head.n_bytes;
+	pfree(head.block);
 }
 
 static void *
@@ -139,6 +152,8 @@ lstm_env_init(LstmEnv *env, MemoryContext context)
 	env->env.progress = env_progress;
 	env->env.now = env_now;
 	env->context = context;
+	env->held_bytes = 0;
+	env->peak_bytes = 0;
 	lstm_file_maps_init(&env->maps, context);
 	env->progress = NULL;
 	env->progress_arg = NULL;

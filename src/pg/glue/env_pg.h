@@ -21,6 +21,8 @@ typedef struct LstmEnv
 {
 	NnEnv		env;
 	MemoryContext context;
+	Size		held_bytes;		/* that core asked for: now, and at most since lstm_env_init */
+	Size		peak_bytes;
 	LstmFileMaps maps;
 	LstmProgressHook progress;	/* NULL: silent */
 	void	   *progress_arg;

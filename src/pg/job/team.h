@@ -37,6 +37,7 @@ typedef struct LstmTeamShared
 	int			size;			/* members, the leader included; 0: not known yet */
 	int			n_here;			/* at the meeting */
 	uint64		n_meetings;
+	Size		worker_bytes;	/* memory that the workers who are done had at most, together */
 	bool		is_over;		/* somebody cannot go on, or the leader has what it wants */
 	LstmTeamError error;		/* the first */
 	ConditionVariable changed;

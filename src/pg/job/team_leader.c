@@ -271,14 +271,18 @@ watch(LstmTeam *team)
 		lstm_team_end(team->shared, &error);
 }
 
-/* Until all workers have left; they do at once. */
-static void
+/* Until all workers have left; they do at once.  Returns what they held at most. */
+static Size
 finish(Leader *leader)
 {
+	Size		n_bytes;
+
 	lstm_team_end(leader->team.shared, NULL);
 	for (int i = 0; i < leader->n_registered; i++)
 		(void) WaitForBackgroundWorkerShutdown(leader->handle[i]);
+	n_bytes = dsm_segment_map_length(leader->segment) + leader->team.shared->worker_bytes;
 	dsm_detach(leader->segment);
+	return n_bytes;
 }
 
 /* It ended for the others, and so for this process. */
@@ -302,6 +306,7 @@ lead(Leader *leader, LstmTrainHelp *help, NnNet *net, const NnExamples *train, c
 	NnTrainOptions own = *options;
 	LstmTeamError error = {0};
 	NnStatus	status;
+	Size		n_bytes;
 
 	leader->team.team.size = help->n_members;
 	leader->team.team.exchange = (char *) shared + shared->exchange_at;
@@ -313,7 +318,8 @@ lead(Leader *leader, LstmTrainHelp *help, NnNet *net, const NnExamples *train, c
 	status = nn_train(net, train, valid, &own, env, report, err);
 	if (status == NN_ECANCELED && lstm_team_is_over(shared, &error))
 		bear(help, &error);
-	finish(leader);
+	n_bytes = finish(leader);
+	help->used_bytes = Max(help->used_bytes, n_bytes);
 	return status;
 }
 
@@ -339,8 +345,6 @@ train_by(Leader *leader, LstmTrainHelp *help, NnNet *net, const NnExamples *trai
 	NN_TRY(nn_team_plan_pack((char *) leader->team.shared + leader->team.shared->plan_at, net, train, valid, options,
 							 env, err));
 	help->n_members = launch(leader, help->n_members);
-	help->used_bytes = Max(help->used_bytes,
-						   n_bytes + (help->n_members - 1) * nn_team_follow_bytes(spec, train, options));
 	return lead(leader, help, net, train, valid, options, env, report, err);
 }
 

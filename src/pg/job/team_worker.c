@@ -166,6 +166,9 @@ follow(LstmTeamShared *shared)
 	team->ctx = &worker.team;
 	if (nn_team_follow((char *) shared + shared->plan_at, team, &worker.env.env, &err) != NN_OK)
 		tell_core_error(shared, &err);
+	SpinLockAcquire(&shared->mutex);
+	shared->worker_bytes += worker.env.peak_bytes;
+	SpinLockRelease(&shared->mutex);
 }
 
 void
