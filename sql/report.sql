@@ -73,8 +73,8 @@ SELECT version FROM lstm_train('ticket', 'grid', 'is_rising', 'r_grid', options 
 SELECT version FROM lstm_train('ticket', 'vector4', 'cause', 'r_vector', options => small() || '{"input": "vector", "validation": 0.3}');
 CREATE TABLE named AS
 SELECT string_to_array('please call ' || name || ' of ' || place, ' ') AS words,
-	   '{O,O,B-PER}'::text[] || '{I-PER,O,B-LOC}'::text[] AS tags
-  FROM (SELECT pick('{Anna Smith,Bob Jones,Carl Young,Dora Lane}', n) AS name, pick('{Paris,Rome,Oslo,Bonn,Lima}', n / 2) || n % 50 AS place FROM generate_series(1, 150) n) s;
+	   '{O,O,B-PER}'::text[] || CASE WHEN n % 7 > 0 THEN '{I-PER,O,B-LOC}'::text[] ELSE '{I-PER,O,O}' END AS tags
+  FROM (SELECT pick('{Anna Smith,Bob Jones,Carl Young,Dora Lane}', n) AS name, pick('{Paris,Rome,Oslo,Bonn,Lima}', n / 2) || n % 50 AS place, n FROM generate_series(1, 150) n) s;
 SELECT version FROM lstm_train('named', 'words', 'tags', 'r_tags', options => tiny() || '{"validation": 0.3}');
 CREATE TABLE pairs AS
 SELECT pick('{one,two,three,four}', n) || ' ' || pick('{red,green,blue}', n / 2) AS en, pick('{ein,zwei,drei,vier}', n) || ' ' || pick('{rot,gelb,blau}', n / 2) AS de FROM generate_series(1, 60) n;
@@ -88,6 +88,11 @@ SELECT m, e FROM unnest('{r_sets,r_hours,r_grid,r_vector,r_tags,r_pairs,r_langua
  WHERE e NOT LIKE 'The model was not retrained yet.%' AND e NOT LIKE 'No held-out row was told%';
 -- Of tasks and inputs without words there is no section of words.
 SELECT times(lstm_report('r_tags'), '<sub>B-PER</sub>') > 0 AS has_spans, times(lstm_report('r_waves'), 'class="band') > 0 AS has_band;
+-- Words are colored by what they weigh: for and against a number, and a tagger's first tag that is wrong.
+SELECT times(lstm_report('r_hours'), '<mark class="for"') > 2 AS of_numbers, times(page, '<li class="wrong">') > 0 AS has_wrong,
+	   times(page, '<span class="badge">why</span> ') = times(page, '<li class="wrong">') AS has_reasons,
+	   times(page, '<mark class="for"') > 1 AS of_tags
+  FROM lstm_report('r_tags') page;
 
 -- What came with the extension, and what was imported.
 SELECT is_page(page), sections(page) FROM lstm_report('sentiment_en') page;

@@ -11,6 +11,7 @@
 #include "model/forecast.h"
 #include "model/write.h"
 
+#include "exec/explain.h"
 #include "exec/predict.h"
 #include "exec/predict_text.h"
 #include "exec/report_page_private.h"
@@ -194,9 +195,21 @@ put_residuals(StringInfo html, const double *actual, const double *answer, int64
 }
 
 static void
-put_worst(StringInfo html, const LstmShelf *worst)
+put_worst(StringInfo html, const NnModel *model, const LstmShelf *worst)
 {
-	appendStringInfoString(html, "<h3>The largest errors</h3>\n<ol class=\"cards\">\n");
+	NnValue    *inputs = palloc(sizeof(NnValue) * Max(worst->n, 1));
+	NnExplanation *explanation = NULL;
+
+	for (int i = 0; i < worst->n; i++)
+		inputs[i] = worst->row[i].input;
+	appendStringInfoString(html, "<h3>The largest errors</h3>\n");
+	if (model->spec.input == NN_INPUT_TEXT)
+	{
+		explanation = lstm_explain_rows(model, inputs, NULL, worst->n, NULL);
+		appendStringInfoString(html, "<p class=\"intro\">The stronger a word's color, the more it <mark class=\"for\" style=\"--w:.8\">raises</mark> "
+							   "or <mark class=\"against\" style=\"--w:.8\">lowers</mark> the number that was told.</p>\n");
+	}
+	appendStringInfoString(html, "<ol class=\"cards\">\n");
 	for (int i = 0; i < worst->n; i++)
 	{
 		appendStringInfoString(html, "<li class=\"wrong\"><p class=\"head\"><span>is <b>");
@@ -204,7 +217,10 @@ put_worst(StringInfo html, const LstmShelf *worst)
 		appendStringInfoString(html, "</b></span><span>was told <b>");
 		lstm_html_number(html, worst->row[i].answer);
 		appendStringInfoString(html, "</b></span></p>\n<p class=\"body\" dir=\"auto\">");
-		lstm_report_value(html, &worst->row[i].input);
+		if (explanation != NULL)
+			lstm_report_colored(html, &worst->row[i].input, &explanation[i]);
+		else
+			lstm_report_value(html, &worst->row[i].input);
 		appendStringInfoString(html, "</p></li>\n");
 	}
 	appendStringInfoString(html, "</ol>\n");
@@ -226,7 +242,7 @@ lstm_report_numbers(LstmReport *r, StringInfo html)
 	put_scatter(html, kept.actual.data, kept.answer.data, (int64) kept.actual.n);
 	put_residuals(html, kept.actual.data, kept.answer.data, (int64) kept.actual.n);
 	lstm_html_grid_end(html);
-	put_worst(html, kept.worst);
+	put_worst(html, kept.held.model, kept.worst);
 }
 
 /* ---- texts that are written --------------------------------------------------------------------- */

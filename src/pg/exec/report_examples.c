@@ -245,8 +245,8 @@ write_to(StringInfo html, LstmRuler *ruler, int64 character, double weight, bool
 		lstm_html_utf8(html, ruler->text +from, ruler->byte - from);
 }
 
-static void
-write_colored(StringInfo html, const NnValue *input, const NnExplanation *explanation)
+void
+lstm_report_colored(StringInfo html, const NnValue *input, const NnExplanation *explanation)
 {
 	double		most = largest_weight(explanation);
 	LstmRuler	ruler;
@@ -281,7 +281,7 @@ write_example(const NnModel *model, StringInfo html, const LstmKeptRow *row, con
 	lstm_html_percent(html, row->probability);
 	appendStringInfoString(html, "</span></p>\n<p class=\"body\" dir=\"auto\">");
 	if (explanation != NULL)
-		write_colored(html, &row->input, explanation);
+		lstm_report_colored(html, &row->input, explanation);
 	else
 		lstm_report_value(html, &row->input);
 	appendStringInfoString(html, "</p></li>\n");

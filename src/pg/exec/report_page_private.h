@@ -14,6 +14,7 @@
 #ifndef LSTM_REPORT_PAGE_PRIVATE_H
 #define LSTM_REPORT_PAGE_PRIVATE_H
 
+#include "model/explain.h"
 #include "model/held_out.h"
 #include "model/model.h"
 #include "model/split.h"
@@ -131,5 +132,8 @@ extern double lstm_rank_of(uint64 hash);
 
 /* A value as text, clipped; escaped. */
 extern void lstm_report_value(StringInfo html, const NnValue *value);
+
+/* A text with its words colored by what they weigh (report_examples.c). */
+extern void lstm_report_colored(StringInfo html, const NnValue *input, const NnExplanation *explanation);
 
 #endif							/* LSTM_REPORT_PAGE_PRIVATE_H */

@@ -7,6 +7,7 @@
 
 #include "model/answer_tags.h"
 
+#include "exec/explain.h"
 #include "exec/predict.h"
 #include "exec/report_page_private.h"
 #include "glue/errors.h"
@@ -79,6 +80,20 @@ append_tagged(StringInfo html, const char *bytes, size_t n_bytes, const char *ta
 
 #define MAX_TOKENS	80
 
+/* The first token that was told another tag than it has, or -1. */
+static int
+first_mistake(const NnModel *model, const NnValue *tags, const NnTaggedText *tagged)
+{
+	for (int t = 0; t < Min(tags->n_words, tagged->n_tokens); t++)
+	{
+		const char *answer = model->labels[tagged->token[t].tag];
+
+		if (strlen(answer) != tags->word_bytes[t] || memcmp(answer, tags->words[t], tags->word_bytes[t]) != 0)
+			return t;
+	}
+	return -1;
+}
+
 /* The text with the tags that it has, and with those that were told, as HTML. */
 static void
 keep_tagged(const NnModel *model, LstmKeptRow *row, const NnValue *tags, const NnTaggedText *tagged)
@@ -100,6 +115,7 @@ keep_tagged(const NnModel *model, LstmKeptRow *row, const NnValue *tags, const N
 	}
 	row->label = truth->data;
 	row->told = told->data;
+	row->predicted = first_mistake(model, tags, tagged);
 }
 
 static void
@@ -167,19 +183,50 @@ put_tag_counts(StringInfo html, const NnModel *model, const TagRows *kept)
 	lstm_html_table_end(html);
 }
 
+/* What made the network tell the first token that it got wrong another tag: by the words around it. */
 static void
-put_tagged(StringInfo html, const char *title, const LstmShelf *shelf, bool is_right)
+put_reason(StringInfo html, const NnModel *model, const LstmKeptRow *row)
+{
+	NnExplainOptions options = {.position = row->predicted + 1};
+	NnTaggedText tagged;
+	const NnTaggedToken *token;
+	int32_t		tag;
+	NnError		err = {0};
+
+	if (row->predicted < 0 || model->spec.input != NN_INPUT_TEXT)
+		return;
+	lstm_check(nn_answer_tags(model, &row->input, 1, lstm_scratch(), &tagged, NULL, NULL, &err), &err);
+	if (row->predicted >= tagged.n_tokens)
+		return;
+	token = &tagged.token[row->predicted];
+	tag = token->tag;
+	appendStringInfoString(html, "<p class=\"body\" dir=\"auto\"><span class=\"badge\">why</span> ");
+	append_tagged(html, token->bytes, token->n_bytes, model->labels[tag], strlen(model->labels[tag]), true);
+	appendStringInfoString(html, "</p>\n<p class=\"body\" dir=\"auto\">");
+	lstm_report_colored(html, &row->input, lstm_explain_rows(model, &row->input, &tag, 1, &options));
+	appendStringInfoString(html, "</p>\n");
+}
+
+static void
+put_tagged(StringInfo html, const NnModel *model, const char *title, const LstmShelf *shelf, bool is_right)
 {
 	if (shelf->n == 0)
 		return;
-	appendStringInfo(html, "<h3>%s</h3>\n<ol class=\"cards\">\n", title);
+	appendStringInfo(html, "<h3>%s</h3>\n", title);
+	if (!is_right && model->spec.input == NN_INPUT_TEXT)
+		appendStringInfoString(html, "<p class=\"intro\">Below each row the first tag that is wrong, and the words that spoke "
+							   "<mark class=\"for\" style=\"--w:.8\">for</mark> it or <mark class=\"against\" style=\"--w:.8\">against</mark> it.</p>\n");
+	appendStringInfoString(html, "<ol class=\"cards\">\n");
 	for (int i = 0; i < shelf->n; i++)
 	{
 		appendStringInfo(html, "<li class=\"%s\"><p class=\"body\" dir=\"auto\">", is_right ? "right" : "wrong");
 		if (!is_right)
 			appendStringInfo(html, "<span class=\"badge\">is</span> %s</p>\n<p class=\"body\" dir=\"auto\"><span class=\"badge\">was told</span> ",
 							 shelf->row[i].label);
-		appendStringInfo(html, "%s</p></li>\n", shelf->row[i].told);
+		appendStringInfo(html, "%s</p>\n", shelf->row[i].told);
+		if (!is_right)
+			put_reason(html, model, &shelf->row[i]);
+		appendStringInfoString(html, "</li>\n");
 	}
 	appendStringInfoString(html, "</ol>\n");
 }
@@ -197,6 +244,6 @@ lstm_report_tags(LstmReport *r, StringInfo html)
 	if (!lstm_report_begin_rows(r, html, &kept.held, lstm_report_read(r, &kept.held)))
 		return;
 	put_tag_counts(html, r->model, &kept);
-	put_tagged(html, "Rows with a mistake", kept.wrong, false);
-	put_tagged(html, "Rows told right", kept.right, true);
+	put_tagged(html, kept.held.model, "Rows with a mistake", kept.wrong, false);
+	put_tagged(html, kept.held.model, "Rows told right", kept.right, true);
 }
