@@ -8,6 +8,7 @@
 #   ROUNDS=5 SECONDS=1 ...          rounds (3), seconds of a measurement (0.7)
 #   ROWS='lstm 1 128 32' ...        the rows of train that begin so: cell, directions, H, batch, T
 #   ROWS='sst2 128' ...             the rows of workers: set or T, H, batch
+#   NO_TORCH=1 ...              workers without PyTorch, which takes most of their time
 #   SEED=2, DATA=FOLDER, ONNXRUNTIME=FOLDER
 #
 # Needs PostgreSQL's development files for sql and workers; python3-numpy; and of the other sides what is there:

@@ -37,9 +37,9 @@ GROUPS = [("airline_tweets", "label", "negative", "negative_reason", (9, 20, 5, 
           ("clinc150", "domain", "banking", "label", (15, 30)),
           ("trec", "label", "ENTY", "fine_label", (11, 22))]
 
-# set, text, what the model learns, its label, rows, a cohort of the table's own
+# set, text, what the model learns, its label, rows, a cohort
 SETS = [("airline_tweets", "text", "label", "negative", 4000, "airline = 'United'"),
-        ("it_tickets", "text", "label", "Hardware", 4000, "text LIKE '%monitor%'"),
+        ("it_tickets", "text", "label", "Hardware", 4000, "id % 5 = 0"),
         ("bug_reports", "summary", "lower(resolution)", "fixed", 0, "project = 'seamonkey'")]
 
 
