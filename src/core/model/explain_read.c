@@ -56,7 +56,7 @@ check_memory(const NnExplainer *explainer, NnError *err)
 		return NN_OK;
 	nn_fail(err, NN_ELIMIT, "explaining an input this long would need too much memory");
 	nn_fail_detail(err, "It may take %zu MB to read; the limit is %zu MB.", n_bytes >> 20, limit >> 20);
-	return nn_fail_hint(err, "Cut the input into parts, for example at its paragraphs.");
+	return nn_fail_hint(err, "Cut the input into parts, for example at its paragraphs, or raise pg_lstm.train_memory.");
 }
 
 /* ---- parts -------------------------------------------------------------------------------- */
