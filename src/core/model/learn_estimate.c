@@ -173,9 +173,9 @@ refit_bytes(const NnLearner *learner, const NnTrainOptions *train)
 	if (spec->wide == NN_WIDE_BAG)
 		larger.wide_inputs = more_rows_have(learner, spec->wide_inputs, learner->options.bag_features);
 	bytes = nn_size_add(bytes, net_bytes(learner, &larger, train, false) - net_bytes(learner, spec, train, false));
-	if (larger.vocabulary > spec->vocabulary)
+	if (larger.vocabulary > spec->vocabulary && model->vocabulary != NULL)
 		bytes = nn_size_add(bytes, nn_vocabulary_size_bytes(model->vocabulary) / 8);
-	if (larger.wide_inputs > spec->wide_inputs)
+	if (larger.wide_inputs > spec->wide_inputs && model->features != NULL)
 		bytes = nn_size_add(bytes, nn_feature_index_size_bytes(model->features) / 8);
 	bytes = nn_size_add(bytes, nn_part_growth_bytes(&learner->train, &learner->valid));
 	return nn_size_add(bytes, nn_size_mul(n_valid, 7 * sizeof(int32_t)));	/* orders, and sorting them */
