@@ -30,7 +30,8 @@ n_skipped=0
 inside=
 
 # Where Debian has a major, and the older one that pg_upgrade comes from with
-# the release that has that.
+# the release that has that.  18 and 19 have none: columns that were made by Debian's 15.20 or 17.12
+# have an option pg_attver, which 18.6 does not know, so that its pg_upgrade fails with any table.
 find_release()
 {
 	old_major=

@@ -19,11 +19,18 @@ plan skip_all => 'PG_LSTM_OLD_BIN names no older server to come from'
   unless $ENV{PG_LSTM_OLD_BIN} && $ENV{PG_LSTM_OLD_INSTALL};
 
 my @locale = ('--encoding=UTF8', '--locale=C', '--data-checksums');
-my @settings = ('autovacuum = off', 'max_worker_processes = 12', 'pg_lstm.checkpoint_interval = 0', preload());
+my @settings = ('autovacuum = off', 'max_worker_processes = 12', 'pg_lstm.checkpoint_interval = 0');
+my $old_preload = q{shared_preload_libraries = '$libdir/pg_lstm'};
 my $old = PostgreSQL::Test::Cluster->new('old', install_path => dirname($ENV{PG_LSTM_OLD_BIN}));
 
-$old->init(extra => [@locale]);
-$old->append_conf('postgresql.conf', join("\n", @settings, "extension_destdir = '$ENV{PG_LSTM_OLD_INSTALL}'") . "\n");
+{
+	# what the new server finds the extension by, the old one may not know
+	local %ENV = %ENV;
+
+	delete $ENV{TEMP_CONFIG};
+	$old->init(extra => [@locale]);
+}
+$old->append_conf('postgresql.conf', join("\n", @settings, "extension_destdir = '$ENV{PG_LSTM_OLD_INSTALL}'", $old_preload) . "\n");
 $old->start;
 
 my $old_major = $old->safe_psql('postgres', q{SELECT current_setting('server_version_num')::int / 10000});
@@ -140,7 +147,7 @@ my $rights = rights($old);
 like($listed, qr/^$interrupted\|of a job\|interrupted\|/m, 'the job is interrupted');
 like($listed, qr/^$queued\|of a job\|queued\|/m, 'and one waits behind it');
 like($rights, qr/^bert .*words.*$/m, 'who was granted a model, sees it');
-$old->append_conf('postgresql.conf', preload() . "\n");
+$old->append_conf('postgresql.conf', "$old_preload\n");
 $old->stop;
 
 # ---- pg_upgrade --------------------------------------------------------------------------
@@ -148,7 +155,7 @@ $old->stop;
 my $new = PostgreSQL::Test::Cluster->new('new');
 
 $new->init(extra => [@locale]);
-$new->append_conf('postgresql.conf', join("\n", @settings) . "\n");
+$new->append_conf('postgresql.conf', join("\n", @settings, preload()) . "\n");
 my $new_major = do { local $/; my $v = slurp_file($new->data_dir . '/PG_VERSION'); $v + 0 };
 
 chdir(PostgreSQL::Test::Utils::tempdir()) or die $!;
