@@ -46,7 +46,8 @@ wrap()
 	rm -rf "$work/bin"
 	mkdir -p "$work/bin"
 	cp "$wrapped"/* "$work/bin/"
-	rm "$work/bin/postgres"
+	rm "$work/bin/postgres" "$work/bin/initdb"
+	ln -s "$wrapped/initdb" "$work/bin/initdb"
 	cat >"$work/bin/postgres" <<-END
 		#!/bin/sh
 		case " \$* " in

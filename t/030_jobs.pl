@@ -11,7 +11,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 
 # Some seconds of training with checkpoints all along, and again for the refit.
-my $options = q{'{"epochs": 25, "hidden": 24, "patience": 0, "refit": true}'};
+my $options = q{'{"epochs": 60, "hidden": 24, "patience": 0, "refit": true}'};
 my $node = new_node('jobs', 'restart_after_crash = on', 'autovacuum = off', 'max_worker_processes = 12',
 	'pg_lstm.checkpoint_interval = 0');
 
@@ -69,7 +69,7 @@ is($node->safe_psql('postgres', "SELECT lstm_wait($job, '120 s')"), 'done', 'it 
 is(job($job, 'starts'), '3', 'by its third process');
 is(digest('killed'), $reference, 'with the bytes of an uninterrupted training');
 is($node->safe_psql('postgres', "SELECT count(*) FROM lstm_epochs a JOIN lstm_epochs b USING (epoch, loss_train, loss_valid, gradient_norm) WHERE a.model = 'killed' AND b.model = 'reference'"),
-	'25', 'and its figures of all epochs');
+	'60', 'and its figures of all epochs');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM lstm_job_chunk'), '0', 'its chunks are gone');
 
 # ---- no snapshot is held while it trains -------------------------------------------------
