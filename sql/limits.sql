@@ -30,3 +30,13 @@ SELECT substring(lstm_report('limits_all') FROM 'column &quot;[^<]*');
 DROP VIEW very_many;
 DROP TABLE many;
 SELECT lstm_drop(m) FROM unnest('{limits_all,limits_hours}'::text[]) m;
+
+-- The library's functions in a database without the extension.
+SELECT probin, prosrc FROM pg_proc WHERE proname = 'lstm_predict' AND proargtypes[1] = 'text'::regtype \gset
+SELECT current_database() AS here \gset
+CREATE DATABASE lstm_bare TEMPLATE template0;
+\c lstm_bare
+CREATE FUNCTION bare(model text, input text) RETURNS text AS :'probin', :'prosrc' LANGUAGE C STRICT;
+SELECT bare('m', 'text');
+\c :here
+DROP DATABASE lstm_bare;
