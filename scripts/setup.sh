@@ -87,10 +87,13 @@ find_missing()
 	then
 		needed="$needed perl"
 		wanted="$wanted clang libipc-run-perl libfaketime"
-		if is_available "postgresql-${pg_major:-15}-cron"
-		then
-			wanted="$wanted postgresql-${pg_major:-15}-cron"
-		fi
+		for other in cron pgvector
+		do
+			if is_available "postgresql-${pg_major:-15}-$other"
+			then
+				wanted="$wanted postgresql-${pg_major:-15}-$other"
+			fi
+		done
 	fi
 	list_missing
 }
