@@ -41,7 +41,7 @@ find_release()
 		13) release=bullseye ;;
 		15) release=bookworm ;;
 		17) release=trixie old_major=15 old_release=bookworm ;;
-		18) release=sid old_major=17 old_release=trixie ;;
+		18) release=sid ;;
 		19) release=sid from=experimental ;;
 		*) return 1 ;;
 	esac

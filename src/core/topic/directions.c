@@ -11,7 +11,6 @@
 
 #include "kern/kern.h"
 
-
 /* A column of Y that is so small a part of the largest is none. */
 #define LEAST_PIVOT		1e-10
 

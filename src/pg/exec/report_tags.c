@@ -80,15 +80,22 @@ append_tagged(StringInfo html, const char *bytes, size_t n_bytes, const char *ta
 
 #define MAX_TOKENS	80
 
+/* Was token t told the tag that it has? */
+static bool
+is_right_at(const NnModel *model, const NnValue *tags, const NnTaggedText *tagged, int t)
+{
+	const char *answer = model->labels[tagged->token[t].tag];
+
+	return strlen(answer) == tags->word_bytes[t] && memcmp(answer, tags->words[t], tags->word_bytes[t]) == 0;
+}
+
 /* The first token that was told another tag than it has, or -1. */
 static int
 first_mistake(const NnModel *model, const NnValue *tags, const NnTaggedText *tagged)
 {
 	for (int t = 0; t < Min(tags->n_words, tagged->n_tokens); t++)
 	{
-		const char *answer = model->labels[tagged->token[t].tag];
-
-		if (strlen(answer) != tags->word_bytes[t] || memcmp(answer, tags->words[t], tags->word_bytes[t]) != 0)
+		if (!is_right_at(model, tags, tagged, t))
 			return t;
 	}
 	return -1;
@@ -108,10 +115,9 @@ keep_tagged(const NnModel *model, LstmKeptRow *row, const NnValue *tags, const N
 	{
 		const NnTaggedToken *token = &tagged->token[t];
 		const char *answer = model->labels[token->tag];
-		bool		is_right = strlen(answer) == tags->word_bytes[t] && memcmp(answer, tags->words[t], tags->word_bytes[t]) == 0;
 
 		append_tagged(truth, token->bytes, token->n_bytes, tags->words[t], tags->word_bytes[t], false);
-		append_tagged(told, token->bytes, token->n_bytes, answer, strlen(answer), !is_right);
+		append_tagged(told, token->bytes, token->n_bytes, answer, strlen(answer), !is_right_at(model, tags, tagged, t));
 	}
 	row->label = truth->data;
 	row->told = told->data;
