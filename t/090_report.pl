@@ -93,6 +93,11 @@ $node->safe_psql('postgres', q{
 	INSERT INTO large SELECT body || i, label FROM large, generate_series(1, 100) i});
 my ($code, $out, $err) = $node->psql('postgres', "SET statement_timeout = 200; SELECT length(lstm_report('large', examples => 20))");
 like($err, qr/canceling statement due to statement timeout/, 'a timeout ends a report');
+# Rows are read in a subtransaction: one that is left open would take the session's next statements along.
+(undef, $out, $err) = $node->psql('postgres', "SET statement_timeout = 200;\nSELECT length(lstm_report('large', examples => 20));\nRESET statement_timeout;\nSELECT 'goes on';",
+	on_error_stop => 0);
+like($err, qr/canceling statement due to statement timeout/, 'canceled again');
+is($out, 'goes on', 'and the session goes on');
 ($code, $out, $err) = $node->psql('postgres', "SET pg_lstm.train_memory = 1; SELECT lstm_report('large')");
 ok($out =~ m{</html>} || $err =~ /pg_lstm\.train_memory|out of memory|memory/, 'with little memory there is a page without rows, or an error that says so');
 

@@ -140,10 +140,14 @@ lstm_report_attempt(LstmReport *r, void (*work) (LstmReport *r, Oid relid, void 
 
 		MemoryContextSwitchTo(context);
 		error = CopyErrorData();
-		if (!is_about_rows(error->sqlerrcode))
-			PG_RE_THROW();
 		FlushErrorState();
+		/* whatever it was: an error that goes on must not leave the subtransaction open */
 		RollbackAndReleaseCurrentSubTransaction();
+		if (!is_about_rows(error->sqlerrcode))
+		{
+			CurrentResourceOwner = owner;
+			ReThrowError(error);
+		}
 		why = psprintf("The rows could not be read: %s.", error->message);
 	}
 	PG_END_TRY();
