@@ -70,6 +70,21 @@ nn_value_check(const NnValue *value, NnError *err)
 	return NN_OK;
 }
 
+/* A vector comes as one step of numbers, or as steps of one number. */
+static NnStatus
+check_vector(const NnModel *model, const NnValue *input, NnError *err)
+{
+	int			n = input->n_channels == 1 ? input->n_steps : input->n_channels;
+
+	if (n == model->n_channels && (input->n_channels == 1 || input->n_steps == 1))
+		return NN_OK;
+	if (input->n_channels > 1 && input->n_steps > 1)
+		return nn_fail(err, NN_EINVAL, "the model reads exactly %d numbers, the input has %d steps of %d",
+					   model->n_channels, input->n_steps, input->n_channels);
+	nn_fail(err, NN_EINVAL, "the model reads exactly %d numbers, the input has %d", model->n_channels, n);
+	return nn_fail_hint(err, "All arrays it was trained on had one length.");
+}
+
 NnStatus
 nn_encode_check(const NnModel *model, const NnValue *input, NnError *err)
 {
@@ -86,11 +101,8 @@ nn_encode_check(const NnModel *model, const NnValue *input, NnError *err)
 	NN_TRY(nn_value_check(input, err));
 	if (is_text)
 		return NN_OK;
-	if (model->spec.input == NN_INPUT_VECTOR && n_channels == 1)
-	{
-		n_channels = n_steps;
-		n_steps = 1;
-	}
+	if (model->spec.input == NN_INPUT_VECTOR)
+		return check_vector(model, input, err);
 	if (n_steps > 0 && n_channels != model->n_channels)
 	{
 		nn_fail(err, NN_EINVAL, "the model reads %d numbers a step, the input has %d",
@@ -99,11 +111,7 @@ nn_encode_check(const NnModel *model, const NnValue *input, NnError *err)
 	}
 	if (model->flat_steps > 0 && n_steps != model->flat_steps)
 	{
-		bool		is_vector = model->spec.input == NN_INPUT_VECTOR;
-
-		nn_fail(err, NN_EINVAL, "the model reads exactly %d %s, the input has %d",
-				is_vector ? model->n_channels : model->flat_steps, is_vector ? "numbers" : "steps",
-				is_vector ? n_channels * (n_steps > 0) : n_steps);
+		nn_fail(err, NN_EINVAL, "the model reads exactly %d steps, the input has %d", model->flat_steps, n_steps);
 		return nn_fail_hint(err, "All arrays it was trained on had one length; for series of many lengths train with option \"bag\": false.");
 	}
 	return NN_OK;
