@@ -29,7 +29,7 @@ OBJS := $(CORE_OBJS) $(PG_OBJS)
 SHLIB_LINK = -lutf8proc -lm -ldl
 
 # In run order.  scripts/check-tests holds that each sql/*.sql is named here.
-REGRESS = setup surface train predict predict_batch evaluate multilabel decide models retrain refresh policy cache jobs options errors limits rights grants attacks secrets \
+REGRESS = setup surface train predict predict_batch evaluate multilabel decide models retrain refresh policy cache jobs options errors limits refused rights grants attacks secrets \
 	transactions prepared hostile same_seed unicode sentiment tag write trace explain highlight report causes causes_hostile similar forecast story hostile_tasks extremes topics
 
 # Likewise for specs/*.spec.

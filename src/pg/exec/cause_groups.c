@@ -49,7 +49,7 @@ check_memory(const Grouping *g)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("so many rows need more than pg_lstm.train_memory (%d MB)", lstm_train_memory_mb),
-				 errhint("Raise pg_lstm.train_memory, or give a view with fewer rows.")));
+				 errhint(LSTM_FEWER_ROWS_HINT)));
 }
 
 static bool
@@ -67,7 +67,7 @@ add_row(void *arg, int i, const NnValue *input, const NnWeighted *weighted, int 
 	Grouping   *g = arg;
 	NnError		err = {0};
 
-	lstm_check(nn_cause_groups_add(g->groups, input->text, input->n_bytes, weighted, n, &err), &err);
+	lstm_check_memory(nn_cause_groups_add(g->groups, input->text, input->n_bytes, weighted, n, &err), &err);
 }
 
 static void
@@ -168,6 +168,6 @@ lstm_group_causes(const LstmRef *ref, const LstmSourceInfo *info, const char *la
 		throw_no_memory();
 	lstm_check(nn_cause_groups_create(&g->groups, &g->env.env, lstm_megabytes(lstm_train_memory_mb), &err), &err);
 	read_rows(g, info);
-	lstm_check(nn_cause_groups_learn(g->groups, n_groups, seed, arena, &grouped, &err), &err);
+	lstm_check_memory(nn_cause_groups_learn(g->groups, n_groups, seed, arena, &grouped, &err), &err);
 	return result_of(g, &grouped);
 }

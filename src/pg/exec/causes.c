@@ -184,8 +184,8 @@ lstm_causes_add(LstmCauses *causes, const LstmCausesRow *rows, int n)
 		CHECK_FOR_INTERRUPTS();
 		keep_labels(causes, p + (size_t) i * C, &rows[i]);
 		keep_row(causes, &rows[i]);
-		lstm_check(nn_phrases_add_row(causes->phrases, &err), &err);
-		lstm_check(nn_phrases_add_text(causes->phrases, rows[i].input.text, rows[i].input.n_bytes, &err), &err);
+		lstm_check_memory(nn_phrases_add_row(causes->phrases, &err), &err);
+		lstm_check_memory(nn_phrases_add_text(causes->phrases, rows[i].input.text, rows[i].input.n_bytes, &err), &err);
 	}
 	pfree(inputs);
 	pfree(p);
@@ -324,8 +324,8 @@ weigh_row(void *arg, int i, const NnValue *input, const NnWeighted *weighted, in
 	Weighing   *weighing = arg;
 	NnError		err = {0};
 
-	lstm_check(nn_phrases_weigh(weighing->causes->phrases, weighing->drawn[i].row, input->text, input->n_bytes,
-								weighted, n, &err), &err);
+	lstm_check_memory(nn_phrases_weigh(weighing->causes->phrases, weighing->drawn[i].row, input->text, input->n_bytes,
+									   weighted, n, &err), &err);
 }
 
 static void
@@ -436,10 +436,10 @@ lstm_causes_find(LstmCauses *causes, int label, int *n)
 	int64		n_drawn;
 	NnError		err = {0};
 
-	lstm_check(nn_phrases_count(causes->phrases, cell, options->min_rows, options->max_words, &err), &err);
+	lstm_check_memory(nn_phrases_count(causes->phrases, cell, options->min_rows, options->max_words, &err), &err);
 	drawn = draw_rows(causes, label, cell, &n_drawn);
 	weigh_rows(causes, label, drawn, n_drawn);
-	lstm_check(nn_phrases_find(causes->phrases, &finding_options, causes->arena, &findings, &err), &err);
+	lstm_check_memory(nn_phrases_find(causes->phrases, &finding_options, causes->arena, &findings, &err), &err);
 	*n = findings.n;
 	return causes_of(causes, &findings);
 }

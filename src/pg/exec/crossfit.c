@@ -53,7 +53,7 @@ check_memory(const CrossFit *fit, size_t more)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("so many rows need more than pg_lstm.train_memory (%d MB)", lstm_train_memory_mb),
-				 errhint("Raise pg_lstm.train_memory, or give a view with fewer rows.")));
+				 errhint(LSTM_FEWER_ROWS_HINT)));
 }
 
 static void

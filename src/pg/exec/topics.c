@@ -160,7 +160,8 @@ number(LstmTopicsRun *run)
 		if (last == INT_MAX)
 			ereport(ERROR,
 					(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-					 errmsg("the numbers of topics of model \"%s\" are used up", run->train.model)));
+					 errmsg("the numbers of topics of model \"%s\" are used up", run->train.model),
+					 errhint("Give the topics to another model, by the argument \"model\".")));
 		run->number[k] = ++last;
 	}
 }
@@ -190,33 +191,17 @@ teach_rows(LstmTopicsRun *run)
 	}
 }
 
-static void
-check_memory(const LstmTopicsRun *run)
-{
-	Size		limit = lstm_megabytes(lstm_train_memory_mb);
-	Size		held = MemoryContextMemAllocated(run->env.context, true);
-	Size		more = run->train.plan.peak_bytes;
-
-	if (held + more > limit)
-		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("training would take more memory than is allowed"),
-				 errdetail("The rows and topics take %zu MB, the training %zu MB, of %zu MB.",
-						   (held >> 20) + 1, (more >> 20) + 1, limit >> 20),
-				 errhint(MEMORY_HINT)));
-}
-
 static const NnLearnReport *
 train(LstmTopicsRun *run)
 {
 	const NnLearnReport *report;
 	NnError		err = {0};
 
+	run->train.beside_bytes = MemoryContextMemAllocated(run->env.context, true);
 	lstm_train_begin_again(&run->train, &run->training);
 	lstm_progress_phase(&run->train.progress, LSTM_PHASE_READING);
 	teach_rows(run);
 	lstm_train_plan_rows(&run->train);
-	check_memory(run);
 	if (lstm_train_rows(&run->train, &report, &err) != NN_OK)
 		lstm_train_throw(&err);
 	return report;

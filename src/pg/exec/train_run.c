@@ -226,11 +226,20 @@ read_vectors(LstmTrainRun *run)
 				 errhint("The words of the option \"vectors\" must be written as in the rows; case does not matter.")));
 }
 
+/* Never 0, which were no limit. */
+static Size
+limit_bytes(const LstmTrainRun *run)
+{
+	Size		limit = lstm_megabytes(lstm_train_memory_mb);
+
+	return limit > run->beside_bytes ? limit - run->beside_bytes : 1;
+}
+
 /* How many processes train: as many as help and fit into the memory that the plan leaves. */
 static void
 choose_members(LstmTrainRun *run)
 {
-	Size		limit = lstm_megabytes(lstm_train_memory_mb);
+	Size		limit = limit_bytes(run);
 	int			n = 1;
 
 	if (lstm_train_helpers != NULL && !run->is_alone)
@@ -274,7 +283,7 @@ lstm_train_begin_again(LstmTrainRun *run, const LstmTrainRequest *request)
 	run->env->progress = lstm_progress_report;
 	run->env->progress_arg = &run->progress;
 	lstm_check(nn_learner_create(&run->learner, run->task, run->source.input_kind, &run->options,
-								 lstm_megabytes(lstm_train_memory_mb), &run->env->env, &err), &err);
+								 limit_bytes(run), &run->env->env, &err), &err);
 	if (run->read_as == LSTM_READ_LABELS)
 		nn_learner_expect_many_labels(run->learner);
 	lstm_options_weigh(request->options, run->learner);
@@ -299,6 +308,20 @@ lstm_train_read(LstmTrainRun *run)
 	read_vectors(run);
 }
 
+/* Weights stand in a bytea: whether they fit is known before hours are spent on them. */
+static void
+need_storable(const LstmTrainRun *run)
+{
+	size_t		n_bytes = (size_t) run->plan.n_parameters * (run->options.weights == 1 ? 4 : 2);
+
+	if (n_bytes > MaxAllocSize - VARHDRSZ)
+		ereport(ERROR,
+				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				 errmsg("the weights of %lld parameters would need more than 1 GB", (long long) run->plan.n_parameters),
+				 errdetail("They need %zu MB.", n_bytes >> 20),
+				 errhint("Lower the options \"hidden\", \"layers\", \"vocabulary\" or \"bag_features\".")));
+}
+
 void
 lstm_train_plan_rows(LstmTrainRun *run)
 {
@@ -307,6 +330,7 @@ lstm_train_plan_rows(LstmTrainRun *run)
 	lstm_progress_phase(&run->progress, LSTM_PHASE_PLANNING);
 	if (nn_learner_plan(run->learner, &run->plan, &err) != NN_OK)
 		lstm_train_throw(&err);
+	need_storable(run);
 	choose_members(run);
 }
 
@@ -386,8 +410,8 @@ bytes_of(const NnArray *file)
 	if (file->n > MaxAllocSize - VARHDRSZ)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
-				 errmsg("the weights file would be larger than 1 GB"),
-				 errhint("Lower the options \"hidden\", \"vocabulary\" or \"bag_features\".")));
+				 errmsg("what the model stores would be larger than 1 GB"),
+				 errhint("Train on fewer rows (option \"where\"), or lower the options \"vocabulary\" or \"bag_features\".")));
 	bytes = palloc(file->n + VARHDRSZ);
 	SET_VARSIZE(bytes, file->n + VARHDRSZ);
 	memcpy(VARDATA(bytes), file->data, file->n);

@@ -40,6 +40,7 @@ typedef struct LstmTrainRun
 	LstmProgress progress;
 	LstmRowKeeper *keeper;		/* NULL: nobody */
 	bool		is_alone;		/* no other process is to help */
+	Size		beside_bytes;	/* what the caller holds: the training gets the rest of pg_lstm.train_memory */
 	void		(*on_poll) (void *arg); /* as that of LstmEnv */
 	void	   *on_poll_arg;
 	bool		has_width;		/* a word vector has been read */
@@ -53,7 +54,7 @@ typedef struct LstmTrainRun
 	const char *topics;			/* what topics its labels are, as JSON; NULL: none (exec/topics.h) */
 } LstmTrainRun;
 
-/* A run that is zeroed but for keeper, is_alone, on_poll, and job and role in progress. */
+/* A run that is zeroed but for keeper, is_alone, beside_bytes, on_poll, and job and role in progress. */
 extern void lstm_train_describe(LstmTrainRun *run, const LstmTrainRequest *request);
 extern void lstm_train_begin(LstmTrainRun *run, const LstmTrainRequest *request);
 

@@ -25,6 +25,16 @@ lstm_check(NnStatus status, const NnError *err)
 		lstm_throw(err, NULL);
 }
 
+/* The same where what passes a limit is memory of the statement's own. */
+#define LSTM_FEWER_ROWS_HINT "Raise pg_lstm.train_memory, or give a view with fewer rows."
+
+static inline void
+lstm_check_memory(NnStatus status, const NnError *err)
+{
+	if (unlikely(status != NN_OK))
+		lstm_throw(err, status == NN_ELIMIT ? LSTM_FEWER_ROWS_HINT : NULL);
+}
+
 /* Checked UTF-8; the same pointer where nothing is to be done, else palloc'd.  *n_bytes is changed with it. */
 extern const char *lstm_to_utf8(const char *text, size_t *n_bytes);
 

@@ -57,14 +57,10 @@ lstm_set_begin(LstmRowBuilder *row, FunctionCallInfo fcinfo)
 	MemoryContext old;
 	Tuplestorestate *set;
 
-	if (info == NULL || !IsA(info, ReturnSetInfo))
+	if (info == NULL || !IsA(info, ReturnSetInfo) || !(info->allowedModes & SFRM_Materialize))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("set-valued function called in context that cannot accept a set")));
-	if (!(info->allowedModes & SFRM_Materialize))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("materialize mode required, but it is not allowed in this context")));
 
 	old = MemoryContextSwitchTo(info->econtext->ecxt_per_query_memory);
 	row->desc = set_columns(fcinfo);

@@ -14,6 +14,9 @@
 #include "job/job.h"
 #include "store/catalog.h"
 
+/* A row that is copied a few times over on its way must still fit into memory, and into a record of the log. */
+#define MAX_CHUNK_BYTES	(MaxAllocSize / 4)
+
 static void
 arg_place(LstmArgs *args, int64 job, const char *stream)
 {
@@ -28,10 +31,11 @@ lstm_chunk_write(int64 job, const char *stream, int number, const void *bytes, s
 	LstmArgs	args = {0};
 	bytea	   *chunk;
 
-	if (n_bytes > MaxAllocSize / 2)
+	if (n_bytes > MAX_CHUNK_BYTES)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("a row of %zu MB is too large for a job", n_bytes >> 20),
+				 errdetail("It may have %zu MB.", MAX_CHUNK_BYTES >> 20),
 				 errhint("Leave it out with the option \"where\".")));
 	lstm_owner_begin(&scope);
 	chunk = palloc(n_bytes + VARHDRSZ);

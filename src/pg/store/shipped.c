@@ -89,10 +89,14 @@ read_file(const char *path, const struct stat *status)
 	{
 		ssize_t		n = read(fd, VARDATA(bytes) + done, n_bytes - done);
 
-		if (n <= 0)
+		if (n < 0)
 			ereport(ERROR,
 					(errcode_for_file_access(),
 					 errmsg("could not read file \"%s\": %m", path)));
+		if (n == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATA_CORRUPTED),
+					 errmsg("could not read file \"%s\": read %zu of %zu bytes", path, done, n_bytes)));
 		done += (size_t) n;
 		CHECK_FOR_INTERRUPTS();
 	}

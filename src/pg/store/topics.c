@@ -134,7 +134,7 @@ lstm_topics_of(const LstmRef *ref)
 	if (lookup == ref->lookup && lookup != 0)
 		return remembered;
 	if (context == NULL)
-		context = AllocSetContextCreate(TopMemoryContext, "pg_lstm topics", ALLOCSET_SMALL_SIZES);
+		context = AllocSetContextCreate(TopMemoryContext, "pg_lstm named topics", ALLOCSET_SMALL_SIZES);
 	remembered = NULL;
 	lookup = 0;
 	MemoryContextReset(context);
