@@ -1,5 +1,5 @@
 # Ends at the worst moment: timeouts anywhere in the functions that read tables and train, a job's process
-# killed while it publishes its version, and a postmaster that dies while others compute.
+# killed while it publishes its version, a row too large to keep, and a postmaster that dies while others compute.
 use strict;
 use warnings;
 use FindBin;
@@ -27,7 +27,7 @@ $node->safe_psql('postgres', q{
 # ---- timeouts --------------------------------------------------------------------------
 
 my $left = q{SELECT 'left', (SELECT count(*) FROM lstm_version) || ' versions, ' || (SELECT count(*) FROM lstm_decision) || ' decisions, ' || (SELECT count(*) FROM many WHERE answer IS NOT NULL) || ' answers, '
-	|| (SELECT count(*) FROM pg_backend_memory_contexts WHERE name ~ '^pg_lstm (training|estimate|evaluation|import|load|rows|maintenance|drift|suspects)') || ' contexts, '
+	|| (SELECT count(*) FROM pg_backend_memory_contexts WHERE name ~ '^pg_lstm (training|estimate|evaluation|import|load|rows|maintenance|drift|suspects|topics|causes|report|similar|explain)') || ' contexts, '
 	|| (SELECT count(*) FROM pg_cursors) || ' cursors, ' || (SELECT count(*) FROM pg_ls_tmpdir()) || ' files'};
 
 foreach my $case (
@@ -37,6 +37,15 @@ foreach my $case (
 	[ 'lstm_retrain', q{SELECT lstm_retrain('m', '{"epochs": 1000}')}, 20, 100, 300, 1200 ],
 	[ 'lstm_maintain', q{SELECT * FROM lstm_maintain(false)}, 100, 700 ],
 	[ 'lstm_refresh', q{SELECT lstm_refresh('many', 'answer', 'm', input => 'body', version => 'version')}, 20, 150, 300, 500 ],
+	[ 'lstm_report', q{SELECT length(lstm_report('m'))}, 2, 10, 30 ],
+	[ 'lstm_topics', q{SELECT count(*) FROM lstm_topics('many', 'body', 20, 'made', '{"epochs": 1000}')}, 50, 150, 400, 900 ],
+	[ 'lstm_causes', q{SELECT count(*) FROM lstm_causes('m', 'many', 'body', 'billing')}, 50, 200, 500 ],
+	[ 'lstm_root_causes_agg', q{SELECT cardinality(lstm_root_causes_agg('m', body, 'billing', id % 3 = 0)) FROM many}, 20, 150, 500 ],
+	[ 'lstm_similar', q{SELECT count(*) FROM lstm_similar('m', 'router', 'many', 'body')}, 20, 150, 300 ],
+	[ 'lstm_explain', q{SELECT count(e) FROM many, LATERAL lstm_explain('m', body) e}, 20, 150, 500 ],
+	[ 'lstm_predict_batch', q{SELECT count(*) FROM lstm_predict_batch('m', 'SELECT id, body FROM many')}, 5, 20, 100 ],
+	[ 'answers by a plan', q{SELECT count(*) FROM many WHERE lstm_predict('m', body) = 'billing'}, 5, 20, 100 ],
+	[ 'lstm_train', q{SELECT lstm_train('many', 'body', 'cause', 'made', options => '{"epochs": 1000}')}, 5, 50, 300, 1000 ],
 	[ 'lstm_tag_row', q{UPDATE many SET body = body || '.'}, 50, 300, 500 ],
 	[ 'lstm_evaluate', q{SELECT rows FROM lstm_evaluate('m', 'many', 'body', 'cause')}, 10, 30, 100, 300 ],
 	[ 'lstm_estimate', q{SELECT rows FROM lstm_estimate('many', 'body', 'cause')}, 5, 10, 20, 100 ])
@@ -136,7 +145,34 @@ is($node->safe_psql('postgres', "SELECT lstm_wait($job, '10 s')"), 'canceled', '
 cmp_ok(1000 * (time - $asked), '<', 2 * $LIMIT_MS, 'soon');
 is(n_versions(), '2', 'and makes no version');
 $node->safe_psql('postgres', q{ROLLBACK PREPARED 'holds'});
+
+# Somebody ends its row by hand, behind its back.
+$node->safe_psql('postgres', q{BEGIN; SELECT lstm_deploy('p', 1); PREPARE TRANSACTION 'holds'});
+$job = $node->safe_psql('postgres', "SELECT lstm_submit$train");
+wait_until_it_publishes();
+$node->safe_psql('postgres', qq{BEGIN; UPDATE lstm_job SET finished = now(), outcome = 'canceled' WHERE id = $job; PREPARE TRANSACTION 'ends'; COMMIT PREPARED 'holds'});
+wait_until_it_publishes();
+$node->safe_psql('postgres', q{COMMIT PREPARED 'ends'});
+is($node->safe_psql('postgres', "SELECT lstm_wait($job, '10 s')"), 'canceled', 'ended by hand while it publishes: it is ended');
+ok($node->poll_query_until('postgres', q{SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'pg_lstm job')}), 'its process goes');
+is(n_versions(), '2', 'and makes no version');
+like(slurp_file($node->logfile), qr/job \d+ failed: the job has ended meanwhile/, 'the log says why');
+$node->safe_psql('postgres', "DELETE FROM lstm_job_chunk WHERE job = $job");
 no_jobs_open($node, 'after publishing');
+
+# ---- a row that no job can keep ---------------------------------------------------------------
+
+SKIP:
+{
+	my ($free_kb) = (-r '/proc/meminfo' ? slurp_file('/proc/meminfo') : '') =~ /^MemAvailable:\s*(\d+)/m;
+	skip 'less than 3 GB of memory are free', 2 if ($free_kb // 0) < 3 * 1024 * 1024;
+	$node->safe_psql('postgres', q{CREATE VIEW huge AS SELECT body, cause FROM ticket UNION ALL SELECT repeat('word ', 54000000), 'network'});
+	$job = $node->safe_psql('postgres', q{SELECT lstm_submit('huge', 'body', 'cause', 'h')});
+	is($node->safe_psql('postgres', "SELECT lstm_wait($job, '120 s')"), 'failed', 'a row of 257 MB: the job fails');
+	is($node->safe_psql('postgres', "SELECT error_code, error, error_detail, error_hint FROM lstm_jobs WHERE job = $job"),
+		'54000|a row of 257 MB is too large for a job|It may have 255 MB.|Leave it out with the option "where".', 'and says why');
+	no_jobs_open($node, 'after a row of 257 MB');
+}
 
 # ---- the postmaster dies ------------------------------------------------------------------------
 
@@ -155,6 +191,7 @@ cmp_ok($seconds, '<', 15, 'the postmaster is killed: the server starts again soo
 $handle->finish;
 $answering->finish;
 is($node->safe_psql('postgres', q{SELECT count(*) FROM lstm_models WHERE model = 'x'}), '0', 'what trained has left nothing');
+like(slurp_file($node->logfile), qr/FATAL:  terminating connection due to unexpected postmaster exit/, 'and said why it went');
 isnt(state_of_job(), 'failed', 'the job is there');
 is($node->safe_psql('postgres', "SELECT lstm_wait($job, '120 s')"), 'done', 'and goes on to its end');
 
