@@ -24,6 +24,16 @@ $node->safe_psql('postgres', q{
 	SELECT lstm_train('source', 'body', 'cause', 'm', options => '{"epochs": 4, "hidden": 64}');
 	SELECT lstm_policy('m', max_age => '1 microsecond', not_more_often => '0', options => '{"epochs": 1000}')});
 
+# Runs a statement in a subtransaction, which a timeout of the statement that calls us may end.
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION is_canceled(statement text) RETURNS boolean LANGUAGE plpgsql AS $$
+	BEGIN
+		EXECUTE statement;
+		RETURN false;
+	EXCEPTION WHEN query_canceled THEN
+		RETURN true;
+	END $$});
+
 # ---- timeouts --------------------------------------------------------------------------
 
 my $left = q{SELECT 'left', (SELECT count(*) FROM lstm_version) || ' versions, ' || (SELECT count(*) FROM lstm_decision) || ' decisions, ' || (SELECT count(*) FROM many WHERE answer IS NOT NULL) || ' answers, '
@@ -61,11 +71,17 @@ foreach my $case (
 		$script .= "SELECT clock_timestamp() AS started \\gset\nSET statement_timeout = $ms; $sql; SET statement_timeout = 0;\n"
 		  . "SELECT 'ms', round(1000 * extract(epoch FROM clock_timestamp() - :'started')) - $ms;\n";
 	}
+	# the same in a subtransaction, by a savepoint and by a block with a handler, and what follows in it
+	$script .= "BEGIN; SAVEPOINT s; SET LOCAL statement_timeout = $timeouts_ms[1]; $sql; ROLLBACK TO s;\n"
+	  . "SELECT 'inside', lstm_predict('m', 'router') IS NOT NULL; COMMIT;\n"
+	  . "BEGIN; SET LOCAL statement_timeout = $timeouts_ms[1]; SELECT 'canceled', is_canceled(\$s\$$sql\$s\$); SET LOCAL statement_timeout = 0;\n"
+	  . "SELECT 'inside', lstm_predict('m', 'router') IS NOT NULL; COMMIT;\n";
 	$script .= "DROP TRIGGER answer ON many;\n" if $what eq 'lstm_tag_row';
 	$node->psql('postgres', "$script $left", stdout => \$out, stderr => \$err, on_error_stop => 0);
 	my @late_ms = $out =~ /^ms\|(-?\d+)/mg;
 	$worst_ms = $_ > $worst_ms ? $_ : $worst_ms foreach @late_ms;
 	note("$what: " . join(', ', @late_ms) . ' ms after the timeout');
+	is(scalar(() = $out =~ /^inside\|t$/mg), 2, "$what: a transaction goes on after a subtransaction that was canceled");
 	my $n_canceled = () = $err =~ /canceling statement due to statement timeout/g;
 	cmp_ok($n_canceled, '>=', @timeouts_ms / 2, "$what: timeouts act");
 	cmp_ok($worst_ms, '<', $LIMIT_MS, "$what: soon");
