@@ -28,6 +28,13 @@ die()
 	exit 1
 }
 
+# Whether this pg_config tells of makefiles and headers that are there: Debian has
+# the makefiles, and pg_config itself, in the package of the client.
+can_build_with()
+{
+	[ -f "$("$1" --pgxs 2>/dev/null)" ] && [ -f "$("$1" --includedir-server 2>/dev/null)/postgres.h" ]
+}
+
 # The newest server whose development files are there too.  Sets pg_config,
 # pg_major and pg_bin; PG_CONFIG in the environment decides where it is set.
 find_postgres()
@@ -37,15 +44,14 @@ find_postgres()
 	then
 		for pg_try in $(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null | sort -t / -k 5 -rn)
 		do
-			pg_try=$(dirname "$pg_try")
-			if [ -x "$pg_try/pg_config" ] && [ -f "$("$pg_try/pg_config" --pgxs)" ]
+			if can_build_with "$(dirname "$pg_try")/pg_config"
 			then
-				pg_config=$pg_try/pg_config
+				pg_config=$(dirname "$pg_try")/pg_config
 				break
 			fi
 		done
 	fi
-	[ -n "$pg_config" ] && [ -f "$("$pg_config" --pgxs 2>/dev/null)" ] || return 1
+	[ -n "$pg_config" ] && can_build_with "$pg_config" || return 1
 	pg_bin=$("$pg_config" --bindir)
 	[ -x "$pg_bin/postgres" ] || return 1
 	pg_major=$("$pg_config" --version | sed 's/^PostgreSQL \([0-9]*\).*/\1/')

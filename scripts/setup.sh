@@ -46,6 +46,23 @@ apt()
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0 "$@"
 }
 
+# The newest server that is there and lacks nothing but its headers, so that no
+# second one is installed beside it; else the system's own version.
+major_to_install()
+{
+	for major in $(ls -d /usr/lib/postgresql/*/bin/postgres 2>/dev/null | cut -d / -f 5 | sort -rn)
+	do
+		if is_available "postgresql-server-dev-$major"
+		then
+			echo "$major"
+			return
+		fi
+	done
+	# "15+248" of the package without a number is version 15.
+	major=$(apt-cache policy postgresql | sed -n 's/^ *Candidate: \([0-9]*\)+.*/\1/p')
+	echo "${major:-15}"
+}
+
 # Fills missing and optional with the packages that are not installed.
 find_missing()
 {
@@ -59,9 +76,8 @@ find_missing()
 	fi
 	if ! find_postgres
 	then
-		# "15+248" of the package without a number is version 15.
-		pg_major=$(apt-cache policy postgresql | sed -n 's/^ *Candidate: \([0-9]*\)+.*/\1/p')
-		needed="$needed postgresql-${pg_major:-15} postgresql-server-dev-${pg_major:-15}"
+		pg_major=$(major_to_install)
+		needed="$needed postgresql-$pg_major postgresql-server-dev-$pg_major"
 	fi
 	# Any variant of OpenBLAS serves; we ask for one thread anyway.
 	if ! /sbin/ldconfig -p | grep -q 'libopenblas\.so\.0'

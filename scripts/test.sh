@@ -148,6 +148,7 @@ part_lint()
 {
 	check "layers" "$here/scripts/check-layers"
 	check "no unlisted tests" "$here/scripts/check-tests"
+	check "what can be built with" "$here/scripts/check-setup"
 	if has_built
 	then
 		check "exported symbols" "$here/scripts/check-exports" "$here/build/pg/pg_lstm.so"
