@@ -46,7 +46,7 @@ def by_regression():
     train = sql(f"SELECT label, {text_of('body')} FROM few_now ORDER BY id")
     valid = sql(f"SELECT label, {text_of('body')} FROM few_valid ORDER BY id")
     tfidf = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)).fit([row[1] for row in train])
-    model = LogisticRegression(C=10, max_iter=300).fit(tfidf.transform([row[1] for row in train]), [row[0] for row in train])
+    model = LogisticRegression(C=10, max_iter=2000).fit(tfidf.transform([row[1] for row in train]), [row[0] for row in train])
     labels = [row[0] for row in valid]
     answers = model.predict(tfidf.transform([row[1] for row in valid]))
     return (answers == labels).mean(), f1_score(labels, answers, average="macro", labels=sorted(set(labels)), zero_division=0)

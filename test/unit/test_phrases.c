@@ -148,6 +148,60 @@ test_random(void)
 	nn_arena_destroy(arena);
 }
 
+/* Of the cohort half are compared: 30 of these alone have a cause, 90 and 80 of the others a name. */
+static NnStatus
+find_cause_and_name(NnPhrases *phrases, NnArena *arena, NnFindings *findings, NnError *err)
+{
+	const uint8_t sets[] = {NN_ROWS_COHORT, NN_ROWS_COHORT_OTHER, NN_ROWS_BASELINE, NN_ROWS_BASELINE_OTHER};
+	uint8_t		cell[N_ROWS];
+	char		text[N_ROWS][256];
+	int64_t		n_filler[N_ROWS];
+
+	for (int i = 0; i < N_ROWS; i++)
+	{
+		int			set = i / 100;
+		size_t		n;
+
+		cell[i] = sets[set];
+		make_text(i, text[i], sizeof(text[i]), false);
+		n = strlen(text[i]);
+		n_filler[i] = (int64_t) n;
+		if (set < 2 && i % 100 < (set == 0 ? 90 : 80))
+			n += (size_t) snprintf(text[i] + n, sizeof(text[i]) - n, ", model seven");
+		if (set == 0 && i % 100 >= 70)
+			snprintf(text[i] + n, sizeof(text[i]) - n, ", leaking valve");
+		NN_TRY(nn_phrases_add_row(phrases, err));
+		NN_TRY(nn_phrases_add_text(phrases, text[i], strlen(text[i]), err));
+	}
+	NN_TRY(nn_phrases_count(phrases, cell, 5, 4, err));
+	for (int32_t i = 0; i < 100; i++)
+	{
+		int64_t		n = (int64_t) strlen(text[i]);
+		NnWeighted	weighted[2] = {{0, n_filler[i], 0.1}, {n_filler[i], n, 8.0}};
+
+		NN_TRY(nn_phrases_weigh(phrases, i, text[i], (size_t) n, weighted, 2, err));
+	}
+	return nn_phrases_find(phrases, &options, arena, findings, err);
+}
+
+static void
+test_order(void)
+{
+	NnArena    *arena = nn_arena_create(&host.env);
+	NnPhrases  *phrases;
+	NnFindings	findings;
+	NnError		err;
+
+	is_int(nn_phrases_create(&phrases, &host.env, (size_t) 64 << 20, &err), NN_OK, "created");
+	is_int(find_cause_and_name(phrases, arena, &findings, &err), NN_OK, "found");
+	is_int(findings.n, 2, "a cause, and the cohort's name, which weighs as much");
+	is_text(findings.finding[0].bytes, findings.finding[0].n_bytes, "leaking valve", "what rows without the label lack comes first");
+	is_text(findings.finding[1].bytes, findings.finding[1].n_bytes, "model seven", "though the name is in more rows");
+	ok(findings.finding[1].p_value < findings.finding[0].p_value, "and differs more surely from the baseline");
+	nn_phrases_destroy(phrases);
+	nn_arena_destroy(arena);
+}
+
 static void
 test_forms(void)
 {
@@ -394,6 +448,7 @@ main(void)
 	test_host_init(&host);
 	test_planted();
 	test_random();
+	test_order();
 	test_forms();
 	test_words();
 	test_groups();

@@ -273,7 +273,27 @@ keep_speaking(NnPhraseSearch *search, NnError *err)
 	return NN_OK;
 }
 
-/* The largest G first, of equal ones the longer phrase, then by the words: nothing depends on the order of reading. */
+/*
+ * How surely a phrase is both: more frequent than in the baseline, and than in the cohort's other rows, if there are any.
+ * Of two tests that must both hold the weaker counts (Berger 1982), so a mark of the cohort does not come before a cause
+ * for being frequent.
+ */
+static double
+sureness(const NnPhraseSearch *search, const NnPhrase *phrase)
+{
+	NnTwoSamples against_baseline = samples_of(search->phrases, phrase);
+	NnTwoSamples within = within_cohort(search->phrases, phrase);
+	double		g = nn_g_statistic(&against_baseline);
+	double		g_within = nn_g_statistic(&within);
+
+	if (within.second_n == 0)
+		return g;
+	if ((double) within.first_with * (double) within.second_n <= (double) within.second_with * (double) within.first_n)
+		g_within = 0.0;
+	return fmin(g, g_within);
+}
+
+/* The surest first, of equal ones the larger G, the longer phrase, then by the words: nothing depends on the order of reading. */
 static int
 is_surer(int32_t a, int32_t b, const void *context)
 {
@@ -283,6 +303,8 @@ is_surer(int32_t a, int32_t b, const void *context)
 	int			n_x = nn_phrase_get(search->phrases, x->phrase)->n_words;
 	int			n_y = nn_phrase_get(search->phrases, y->phrase)->n_words;
 
+	if (x->sureness != y->sureness)
+		return x->sureness > y->sureness;
 	if (x->g != y->g)
 		return x->g > y->g;
 	if (n_x != n_y)
@@ -300,7 +322,10 @@ sort_candidates(NnPhraseSearch *search, NnError *err)
 	if (search->n > 0 && (order == NULL || sorted == NULL))
 		return out_of_memory(err);
 	for (int32_t i = 0; i < search->n; i++)
+	{
 		order[i] = i;
+		search->candidate[i].sureness = sureness(search, nn_phrase_get(search->phrases, search->candidate[i].phrase));
+	}
 	status = nn_sort_numbers(order, (size_t) search->n, is_surer, search, &search->phrases->env);
 	if (status != NN_OK)
 		return nn_fail(err, status, "%s", nn_status_text(status));

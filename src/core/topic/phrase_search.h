@@ -12,8 +12,9 @@
 typedef struct NnPhraseCandidate
 {
 	int32_t		phrase;
-	double		g;				/* of the test, for order */
+	double		g;				/* of the test against the baseline */
 	double		p;				/* corrected */
+	double		sureness;		/* what they are sorted by */
 	double		net;			/* sum over its places of their weight, as a share of the row's positive one */
 	double		even;			/* what that would be if all words of a row weighed alike */
 	int32_t		group;			/* the finding that it is told with, or NN_NO_GROUP */
