@@ -12,20 +12,19 @@ import sys
 from server import OPTIONS, load, sql
 
 # set, text, what is tagged, the precision that thresholds are to promise: no threshold promises 0.8 for bug_reports
-TAGGED = [("airline_tweets", "text", "negative_reason", 0.8), ("it_tickets", "text", "label", 0.95), ("bug_reports", "summary", "resolution", 0.7)]
+TAGGED = [("airline_tweets", "text", "negative_reason", 0.8), ("it_tickets", "text", "label", 0.95), ("bug_reports", "summary", "lower(resolution)", 0.7)]
 
 # set, text, what the model learns, its label, what tells products apart
 DRIVEN = [("airline_tweets", "text", "label", "negative", "airline"),
-          ("bug_reports", "summary", "resolution", "fixed", "project"),
+          ("bug_reports", "summary", "lower(resolution)", "fixed", "project"),
           ("it_tickets", "text", "label", "Purchase", None)]
 
 
 def prepare(folder, name, body, target, product=None):
     for part in ("train", "valid"):
         load("worked_raw", f"{folder}/{name}", part)
-        fold = "lower" if name == "bug_reports" else ""
         sql(f"""DROP TABLE IF EXISTS worked_{part} CASCADE;
-            CREATE TABLE worked_{part} AS SELECT id, {body} AS body, {fold}({target}) AS label, {product or 'NULL::text'} AS product FROM worked_raw WHERE {target} <> ''""")
+            CREATE TABLE worked_{part} AS SELECT id, {body} AS body, {target} AS label, {product or 'NULL::text'} AS product FROM worked_raw WHERE {target} <> ''""")
     sql(f"SELECT version FROM lstm_train('worked_train', 'body', 'label', model => 'worked', options => '{OPTIONS}')")
 
 

@@ -148,7 +148,7 @@ test_random(void)
 	nn_arena_destroy(arena);
 }
 
-/* Of the cohort half are compared: 30 of these alone have a cause, 90 and 80 of the others a name. */
+/* Half of the cohort is compared: 30 of these 100 rows alone have a cause, 90 of them and 80 of the others a name. */
 static NnStatus
 find_cause_and_name(NnPhrases *phrases, NnArena *arena, NnFindings *findings, NnError *err)
 {

@@ -279,18 +279,15 @@ keep_speaking(NnPhraseSearch *search, NnError *err)
  * for being frequent.
  */
 static double
-sureness(const NnPhraseSearch *search, const NnPhrase *phrase)
+sureness(const NnPhraseSearch *search, const NnPhraseCandidate *candidate)
 {
-	NnTwoSamples against_baseline = samples_of(search->phrases, phrase);
-	NnTwoSamples within = within_cohort(search->phrases, phrase);
-	double		g = nn_g_statistic(&against_baseline);
-	double		g_within = nn_g_statistic(&within);
+	NnTwoSamples within = within_cohort(search->phrases, nn_phrase_get(search->phrases, candidate->phrase));
 
 	if (within.second_n == 0)
-		return g;
+		return candidate->g;
 	if ((double) within.first_with * (double) within.second_n <= (double) within.second_with * (double) within.first_n)
-		g_within = 0.0;
-	return fmin(g, g_within);
+		return 0.0;
+	return fmin(candidate->g, nn_g_statistic(&within));
 }
 
 /* The surest first, of equal ones the larger G, the longer phrase, then by the words: nothing depends on the order of reading. */
@@ -324,7 +321,8 @@ sort_candidates(NnPhraseSearch *search, NnError *err)
 	for (int32_t i = 0; i < search->n; i++)
 	{
 		order[i] = i;
-		search->candidate[i].sureness = sureness(search, nn_phrase_get(search->phrases, search->candidate[i].phrase));
+		search->candidate[i].sureness = sureness(search, &search->candidate[i]);
+		NN_TRY(nn_phrase_poll(search->phrases, 64, err));
 	}
 	status = nn_sort_numbers(order, (size_t) search->n, is_surer, search, &search->phrases->env);
 	if (status != NN_OK)
